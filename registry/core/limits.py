@@ -1,0 +1,37 @@
+"""Every limit the registry keeps, with its unit in the name."""
+
+from typing import Final
+
+REQUEST_BYTES_MAX: Final = 1 << 20
+WORKFLOW_BYTES_MAX: Final = 256 << 10
+NODES_MAX: Final = 1_000
+GRAPH_DEPTH_MAX: Final = 32
+PROMPT_BYTES_MAX: Final = 32 << 10
+MESSAGE_BYTES_MAX: Final = 4 << 10
+PAYLOAD_BYTES_MAX: Final = 64 << 10
+RESULT_BYTES_MAX: Final = 4 << 10
+BAG_BYTES_MAX: Final = 256 << 10
+MUTATION_BYTES_MAX: Final = 4 << 20
+ARTIFACT_BYTES_MAX: Final = 10 << 20
+TAGS_MAX: Final = 20
+DEPENDS_ON_MAX: Final = 100
+
+LEASE_S_DEFAULT: Final = 900
+LEASE_S_MIN: Final = 5
+LEASE_S_MAX: Final = 86_400
+
+PRIORITY_MIN: Final = 1
+PRIORITY_MAX: Final = 10
+PRIORITY_DEFAULT: Final = 5
+
+ATTEMPTS_KEPT: Final = 5
+CONTROL_IDS_KEPT: Final = 1_000
+OPERATIONS_KEPT: Final = 256
+OPERATIONS_KEPT_S: Final = 86_400
+ANSWER_BYTES_MAX: Final = 1 << 10
+
+CLOCK_AHEAD_S_MAX: Final = 86_400
+"""A trail further ahead of the clock than this no longer drags new timestamps along."""
+
+TOOL_LOCK_WAIT_S: Final = 5.0
+CLI_LOCK_WAIT_S: Final = 30.0

@@ -1,0 +1,155 @@
+"""What storage promises the registry, whatever it is made of.
+
+A store keeps runs. The registry asks for one run at a time, under that run's lock, and hands
+back a decision to be made durable. The contract:
+
+- `locked(run_id)` gives the only writer of the run, across threads and processes, or raises
+  `LockTimeout` naming the holder. Nobody ever holds the locks of two runs.
+- `Session.run` is the run at its newest whole mutation. What a crash left half done was put
+  right before the session was given and is told in `Session.notices`.
+- `Session.commit` is all or nothing: when it returns, the decision's files and events are
+  durable; when it raises anything but `OutcomeUnknown`, nothing of it is there. Files are
+  durable before the events that name them. Projections are refreshed afterwards; what fails
+  there is a warning, since readers can do without them.
+- `create` makes a run whole or not at all; of any number of creators of one id one wins.
+- `read` takes no lock, sees whole mutations only, and never changes a run.
+
+A kill at any moment leaves each mutation wholly there or wholly absent. The memory twin keeps
+the same promises for one process.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..core.commands import AdoptLines, InboxLine
+from ..core.events import Decision, Event, Facts
+from ..core.names import NodeId, RunId, TaskId
+from ..core.record import Bag
+from ..core.run import Run, RunState
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A decision that is durable. `rev` is the mutation's own number."""
+
+    run: Run
+    rev: int
+    events: tuple[Event, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoggedEvent:
+    """An event as the trail has it. `seq` counts events, `rev` mutations."""
+
+    event: Event
+    seq: int
+    rev: int
+
+
+@dataclass(frozen=True)
+class PlanEdit:
+    """What somebody changed in `workflow.lock.md` since we wrote it."""
+
+    title: str | None = None
+    titles: Mapping[NodeId, str] = field(default_factory=dict)
+    prompts: Mapping[NodeId, str] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+    """Sentences on changes that are not taken, each naming the change_plan call."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A run as a reader finds it, with what it should be told about the files."""
+
+    run: Run
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A finding of `validate`: stable code, sentence, whether it breaks a promise."""
+
+    code: str
+    message: str
+    severity: str = "error"
+    """`error` or `warning`."""
+    where: str = ""
+
+
+class Session(Protocol):
+    """One writer's hold on one run."""
+
+    @property
+    def run(self) -> Run: ...
+
+    @property
+    def notices(self) -> tuple[str, ...]: ...
+
+    def inbox(self) -> tuple[InboxLine, ...]:
+        """Lines of `control.jsonl` not judged yet."""
+        ...
+
+    def plan_edit(self) -> PlanEdit | None:
+        """What was edited in `workflow.lock.md`, if anything; told once."""
+        ...
+
+    def foreign_lines(self) -> AdoptLines | None:
+        """What others appended to the trail since the last mutation, as the command that adopts it."""
+        ...
+
+    def sizes(self, paths: Sequence[str]) -> dict[str, int]:
+        """Sizes in bytes of those run-relative files that exist."""
+        ...
+
+    def read_file(self, path: str) -> bytes:
+        """A file of the run, whole; empty when it is not there."""
+        ...
+
+    def commit(self, decision: Decision, *, op_id: str | None = None, inbox_judged: bool = False) -> Committed:
+        """Make a decision durable, as one mutation. A decision without events changes nothing."""
+        ...
+
+
+class Store(Protocol):
+    """Where runs live."""
+
+    def create(self, decision: Decision) -> Committed:
+        """Make a new run. Raises `Conflict` (`details["exists"]`) when the id is taken."""
+        ...
+
+    def locked(self, run_id: RunId, *, wait_s: float, op: str) -> AbstractContextManager[Session]: ...
+
+    def read(self, run_id: RunId) -> Reading: ...
+
+    def state(self, run_id: RunId) -> RunState:
+        """The state alone, as cheap as it can be had."""
+        ...
+
+    def run_ids(self) -> Iterator[RunId]:
+        """All runs that are not archived, newest change first where that is known."""
+        ...
+
+    def events(self, run_id: RunId, *, since_seq: int = 0, limit: int = 100) -> list[LoggedEvent]: ...
+
+    def read_file(self, run_id: RunId, path: str, *, offset: int, limit: int) -> tuple[bytes, int]:
+        """A slice of a run's file and its whole size in bytes."""
+        ...
+
+    def files(self, run_id: RunId, node_id: NodeId) -> list[tuple[str, int]]:
+        """A node's files: run-relative path and size."""
+        ...
+
+    def log_mark(self, run_id: RunId) -> tuple[int, int] | None:
+        """Size and mtime in ns of the trail, to notice change; None when there is no such run."""
+        ...
+
+    def run_dir(self, run_id: RunId) -> str: ...
+
+    def facts(self, run_id: RunId, *, paths: Sequence[str], tasks: Sequence[TaskId]) -> Facts: ...
+
+    def control_lines(self, run_id: RunId) -> list[Bag]: ...
+
+    def validate(self, run_id: RunId) -> list[Problem]: ...
