@@ -1,0 +1,76 @@
+# `make demo` needs Python 3.11 or newer and make; uv is used where it is installed.
+# `make UV= test` does without uv; `make PYTHON=/path/to/python3.12 test` chooses the Python.
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= $(shell command -v uv 2>/dev/null)
+PYTHON ?=
+PYTEST_ARGS ?=
+
+# What runs the product, and what is added to work on it. Both are made again only when
+# pyproject.toml changes, so that a second call needs no network.
+RUNS := $(VENV)/.runs
+WORKS := $(VENV)/.works
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint format bench clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(RUNS) ## Drive a run through a real MCP client over stdio
+	@$(BIN)/opentask demo
+
+test: lint ## Check everything: style, types, tests, coverage
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+test-fast: $(WORKS) ## Run the tests without coverage, the last failures first
+	$(BIN)/python -m pytest --failed-first --exitfirst --quiet $(PYTEST_ARGS)
+
+lint: $(WORKS) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy registry opentask_mcp tests $(wildcard benchmarks)
+
+format: $(WORKS) ## Mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(WORKS) ## Print costs as ratios to floors measured in the same run
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove .venv, caches and built files
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	find registry opentask_mcp tests $(wildcard benchmarks skills) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNS): pyproject.toml
+	@echo "setting up $(VENV)"
+ifneq ($(UV),)
+	@$(BIN)/python -c '' 2>/dev/null || { rm -rf $(VENV); "$(UV)" venv --quiet --python "$(or $(PYTHON),>=3.11)" $(VENV); }
+	@"$(UV)" pip install --quiet --python $(BIN)/python --editable .
+else
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	    for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+	        if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	            exec "$$python" -m venv --clear $(VENV); \
+	        fi; \
+	    done; \
+	    echo "OpenTask MCP needs Python 3.11 or newer: install it, or name it with make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	}
+	@$(BIN)/python -m pip install --quiet --editable .
+endif
+	@touch $@
+
+$(WORKS): $(RUNS)
+	@echo "adding the development tools to $(VENV)"
+ifneq ($(UV),)
+	@"$(UV)" pip install --quiet --python $(BIN)/python --group dev
+else
+	@# pip reads dependency groups since 25.1; the one a Python brings along is often older.
+	@$(BIN)/python -m pip install --quiet "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --group dev
+endif
+	@touch $@

@@ -1,0 +1,37 @@
+"""Where the console scripts and `python -m opentask_mcp` begin.
+
+Nothing of `registry` is imported before it is known to be ours, so a shadowed name is one
+sentence and not a traceback; and the server is imported only by the script that serves.
+"""
+
+import sys
+
+from . import ForeignRegistry, require_own_registry
+
+
+def opentask() -> object:
+    """Run the command line; the value is for `sys.exit`."""
+    _stop_if_shadowed("opentask")
+    from .cli.main import main
+
+    return main()
+
+
+def opentask_mcp() -> object:
+    """Run the MCP server; the value is for `sys.exit`."""
+    _stop_if_shadowed("opentask-mcp")
+    from .mcp.main import main
+
+    return main()
+
+
+def _stop_if_shadowed(program: str) -> None:
+    try:
+        require_own_registry()
+    except ForeignRegistry as shadowed:
+        print(f"{program}: {shadowed}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(opentask())
