@@ -1,0 +1,166 @@
+"""The kinds of field that requests are made of, each with the sentence that refuses a wrong value.
+
+A refusal of one value is a `ValueError`, which `parse_request` gathers with the others; a value
+that is too large is a `LimitExceeded`, which ends the request at once.
+"""
+
+import json
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
+
+from ..core.limits import (
+    LEASE_S_MAX,
+    LEASE_S_MIN,
+    MESSAGE_BYTES_MAX,
+    PAYLOAD_BYTES_MAX,
+    PRIORITY_MAX,
+    PRIORITY_MIN,
+    TAGS_MAX,
+)
+from ..core.names import ID_RULE, is_id, legal_id, shown
+from ..core.record import Bag
+from ..errors import LimitExceeded
+
+REQUEST_ID_MAX: Final = 200
+SESSION_KEY_MAX: Final = 512
+TAG_MAX: Final = 128
+ROWS_MAX: Final = 100
+PRIORITY_LABELS: Final = {"P0": 10, "P1": 7, "P2": 5}
+"""What the labels mean when they come in; `answers.priority_label` says how numbers are shown."""
+
+
+def _name(info: ValidationInfo) -> str:
+    return info.field_name or "the value"
+
+
+def _id(value: str, info: ValidationInfo) -> str:
+    if is_id(value):
+        return value
+    name = _name(info)
+    if not value:
+        raise ValueError(f"{name} is empty")
+    if name == "agent_id" and value.startswith("agent:") and is_id(agent := value.split(":")[1]):
+        raise ValueError(f"agent_id is {shown(value)!r}, a session key; send agent_id {agent!r}")
+    run_id, colon, node_id = value.partition(":")
+    if colon and is_id(run_id) and is_id(node_id):
+        raise ValueError(f"{shown(value)!r} is a task id; send run_id {run_id!r}, node_id {node_id!r}")
+    near = legal_id(value)
+    raise ValueError(
+        f"{name} is {shown(value)!r}; an id is {ID_RULE}" + (f"; for example {shown(near)!r}" if near else "")
+    )
+
+
+def _short(limit: int, value: str, info: ValidationInfo) -> str:
+    if not value.strip():
+        raise ValueError(f"{_name(info)} is empty")
+    if len(value) > limit:
+        raise LimitExceeded(_name(info), limit=limit, size=len(value), unit="characters", hint="send a shorter one")
+    return value
+
+
+def _request_id(value: str, info: ValidationInfo) -> str:
+    return _short(REQUEST_ID_MAX, value, info)
+
+
+def _session_key(value: str, info: ValidationInfo) -> str:
+    return _short(SESSION_KEY_MAX, value, info)
+
+
+def _message(value: str, info: ValidationInfo) -> str:
+    size = len(value.encode())
+    if size > MESSAGE_BYTES_MAX:
+        raise LimitExceeded(_name(info), limit=MESSAGE_BYTES_MAX, size=size)
+    return value
+
+
+def _content(value: str, info: ValidationInfo) -> str:
+    if not value.strip():
+        raise ValueError(f"{_name(info)} is empty")
+    return value
+
+
+def bag_bytes(value: Bag, *, name: str) -> int:
+    """The size of an object as it will be kept.
+
+    Raises:
+        ValueError: it holds NaN or an infinity, which JSON has no form for.
+    """
+    try:
+        return len(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+    except ValueError:
+        raise ValueError(
+            f"{name} holds NaN or an infinity, which JSON has no form for; send null or a string"
+        ) from None
+
+
+def _payload(value: Bag, info: ValidationInfo) -> Bag:
+    size = bag_bytes(value, name=_name(info))
+    if size > PAYLOAD_BYTES_MAX:
+        raise LimitExceeded(_name(info), limit=PAYLOAD_BYTES_MAX, size=size)
+    return value
+
+
+def _priority(value: object, info: ValidationInfo) -> int:
+    number = value
+    if isinstance(value, str):
+        text = value.strip().upper()
+        number = PRIORITY_LABELS.get(text, int(text) if text.isascii() and text.isdigit() and len(text) <= 2 else None)
+    if isinstance(number, int) and not isinstance(number, bool) and PRIORITY_MIN <= number <= PRIORITY_MAX:
+        return number
+    raise ValueError(
+        f"{_name(info)} is {shown(repr(value), 40)}; it must be {PRIORITY_MIN} to {PRIORITY_MAX} "
+        f"({PRIORITY_MAX} is most urgent), or P0, P1, P2"
+    )
+
+
+def _lease(value: int, info: ValidationInfo) -> int:
+    if value == 0 or LEASE_S_MIN <= value <= LEASE_S_MAX:
+        return value
+    raise ValueError(
+        f"{_name(info)} is {value}; it must be {LEASE_S_MIN} to {LEASE_S_MAX:,} seconds, or 0 for a lease without end"
+    )
+
+
+def _limit(value: int, info: ValidationInfo) -> int:
+    if 1 <= value <= ROWS_MAX:
+        return value
+    raise ValueError(f"{_name(info)} is {value}; it must be 1 to {ROWS_MAX}")
+
+
+def _tags(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    if len(value) > TAGS_MAX:
+        raise LimitExceeded(_name(info), limit=TAGS_MAX, size=len(value), unit="tags", hint="send fewer")
+    for tag in value:
+        _short(TAG_MAX, tag, info)
+    return tuple(dict.fromkeys(value))
+
+
+RunId = Annotated[str, AfterValidator(_id)]
+NodeId = Annotated[str, AfterValidator(_id)]
+AgentId = Annotated[str, AfterValidator(_id)]
+WorkflowId = Annotated[str, AfterValidator(_id)]
+
+RequestId = Annotated[str, AfterValidator(_request_id)]
+"""Any text a caller chooses so that a repeat is answered and not done again."""
+
+SessionKey = Annotated[str, AfterValidator(_session_key)]
+Message = Annotated[str, AfterValidator(_message)]
+"""Words for the trail, at most 4 KiB."""
+
+Content = Annotated[str, AfterValidator(_content)]
+"""Text of a file; not empty. Its size is checked by whoever writes it."""
+
+Payload = Annotated[Bag, AfterValidator(_payload)]
+"""A caller's own object, at most 64 KiB of JSON."""
+
+Priority = Annotated[
+    int, BeforeValidator(_priority), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+]
+"""1 to 10 with 10 most urgent, or P0, P1, P2."""
+
+LeaseSeconds = Annotated[int, AfterValidator(_lease)]
+StringList = tuple[str, ...]
+Tags = Annotated[tuple[str, ...], AfterValidator(_tags)]
+Limit = Annotated[int, AfterValidator(_limit)]
+"""Rows of a page."""
