@@ -1,0 +1,67 @@
+"""What all answers have in common, and above all what a change leaves to be known.
+
+Every mutation answers with the run's status, its revision, what became ready, warnings and the
+next calls: without them each step would cost a read.
+"""
+
+from typing import TYPE_CHECKING
+
+from .. import clock
+from .caller import Caller
+from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars, cut, fit
+from .next_calls import NEXT_MAX, NextStep, claim_step, finish_step, is_claimable, next_calls, step
+from .node_views import (
+    EffectRow,
+    MessageRow,
+    NodeRow,
+    PausedRow,
+    WaitingRow,
+    counts,
+    effects_view,
+    messages_view,
+    node_row,
+    open_first,
+    paused_view,
+    priority_label,
+    report_path,
+    waiting_for,
+)
+from .table import Result
+
+if TYPE_CHECKING:
+    from ..registry import Outcome
+
+__all__ = [
+    "ANSWER_CHARS_MAX", "NEXT_MAX", "ROWS_DEFAULT",
+    "EffectRow", "MessageRow", "Mutated", "NextStep", "NodeRow", "PausedRow", "WaitingRow",
+    "chars", "claim_step", "counts", "cut", "effects_view", "finish_step", "fit", "is_claimable", "messages_view",
+    "mutated", "next_calls", "node_row", "open_first", "paused_view", "priority_label", "report_path", "step",
+    "waiting_for",
+]  # fmt: skip
+
+
+class Mutated(Result):
+    """Base of every answer to a change."""
+
+    run_status: str
+    rev: int
+    became_ready: tuple[str, ...]
+    warnings: tuple[str, ...]
+    next: tuple[NextStep, ...]
+
+
+def mutated(outcome: "Outcome", caller: Caller, **more: object) -> dict[str, object]:
+    """The fields of `Mutated` from an outcome, and `more`, which wins; for `model_validate`.
+
+    None in `more` leaves the field out.
+    """
+    run = outcome.run
+    fields: dict[str, object] = {
+        "run_status": run.state.status,
+        "rev": outcome.rev,
+        "became_ready": outcome.became_ready,
+        "warnings": outcome.warnings,
+        **{name: value for name, value in more.items() if value is not None},
+    }
+    fields.setdefault("next", next_calls(run, caller, now=clock.now()))
+    return fields

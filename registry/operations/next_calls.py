@@ -1,0 +1,197 @@
+"""What may be called now: every answer ends with it, so that no step costs a guess.
+
+Arguments are complete; what only the caller knows stands as `<...>`, and the tool `host` means
+something the agent does with its own tools. Texts are our own words and ids, never words that
+somebody put into a run.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from ..core.names import moment
+from ..core.record import Bag
+from ..core.run import NodeState, Run, RunState
+from ..core.workflow import WORK_KINDS
+from ..errors import NextCall
+from .caller import Caller
+from .node_views import report_path
+from .table import Result
+
+NEXT_MAX: Final = 5
+
+
+class NextStep(Result):
+    """A call that is legal now."""
+
+    tool: str
+    args: Bag
+    why: str
+
+    @classmethod
+    def of(cls, call: NextCall) -> "NextStep":
+        """The same, from an error's next call."""
+        return cls(tool=call.tool, args=dict(call.args), why=call.why)
+
+
+def next_calls(
+    run: Run, caller: Caller, *, now: datetime, may_wait: bool = True, limit: int = NEXT_MAX
+) -> tuple[NextStep, ...]:
+    """The calls that take the run on, most wanted first; empty when there is nothing to do.
+
+    Args:
+        may_wait: Waiting for others counts as something to do; not so for who was woken by a
+            timer or asks again and again: their turn ends.
+    """
+    state = run.state
+    steps = [*_messages(state), *_effects(run)]
+    if state.is_ended:
+        steps += _of_ended(state)
+    elif state.status == "paused":
+        steps += [*_held(state, caller), *_people(state), *_resume(state)]
+    elif state.status == "draft":
+        steps.append(step("request_control", {"run_id": state.run_id, "action": "resume"}, "the run is a draft"))
+    else:
+        steps += [*_held(state, caller), *_work(state, now), *_due(state, now), *_people(state)]
+        if may_wait:
+            steps += _others(state, caller)
+    return tuple(steps[:limit])
+
+
+def step(tool: str, args: Bag, why: str) -> NextStep:
+    """A next step in one line."""
+    return NextStep(tool=tool, args=args, why=why)
+
+
+def finish_step(run_id: str, node: NodeState, *, fence: str = "<fence>") -> NextStep:
+    """finish_node ready to fill; with the fence where the caller just got it."""
+    args: Bag = {
+        "run_id": run_id,
+        "node_id": node.id,
+        "fence": fence,
+        "outcome": "completed",
+        "summary": "<what came of it, in a sentence>",
+        "report": "<report in Markdown>",
+    }
+    return step("finish_node", args, "hand in the work; or outcome failed with error, waiting, released")
+
+
+def claim_step(run_id: str, node: NodeState, why: str = "it is ready") -> NextStep:
+    """claim_node of one node."""
+    return step("claim_node", {"run_id": run_id, "node_id": node.id}, why)
+
+
+def is_claimable(state: RunState, node: NodeState, now: datetime) -> bool:
+    """Whether a claim of the node would be granted now, as far as this run alone can say."""
+    return (
+        state.status == "running"
+        and node.status == "ready"
+        and node.kind in WORK_KINDS
+        and not node.managed
+        and (node.not_before is None or moment(node.not_before) <= now)
+    )
+
+
+def _held(state: RunState, caller: Caller) -> list[NextStep]:
+    mine = [
+        node
+        for node in state.nodes.values()
+        if node.status in {"running", "waiting"} and node.lease is not None and node.lease.owner == caller.agent_id
+    ]
+    return [finish_step(state.run_id, node) for node in mine[:2]]
+
+
+def _work(state: RunState, now: datetime) -> list[NextStep]:
+    steps = []
+    for node in state.nodes.values():
+        if not is_claimable(state, node, now):
+            continue
+        if node.kind == "subagent":
+            steps += _dispatch(state.run_id, node)
+        else:
+            steps.append(claim_step(state.run_id, node))
+    return steps
+
+
+def _dispatch(run_id: str, node: NodeState) -> list[NextStep]:
+    """A sub-agent is briefed, then spawned; it claims and finishes the node itself."""
+    if node.child_session_key and not node.attempt:
+        return []
+    why = "brief a sub-agent, then spawn it with child_prompt from the answer; it claims and finishes the node"
+    brief: Bag = {"run_id": run_id, "node_id": node.id, "goal": "<goal>", "context": "<what it must know>"}
+    alone = claim_step(run_id, node, "or do it yourself, where you cannot spawn sub-agents")
+    return [step("write_handoff", brief, why), alone]
+
+
+def _due(state: RunState, now: datetime) -> list[NextStep]:
+    by_tick = {"file_exists", "next_tick"}
+    waits = any(node.status == "waiting" and node.wait and node.wait.type in by_tick for node in state.nodes.values())
+    due = state.wake_at is not None and moment(state.wake_at) <= now
+    return [step("tick_run", {"run_id": state.run_id}, "a wait or a deadline may be over")] if due or waits else []
+
+
+def _people(state: RunState) -> list[NextStep]:
+    steps = []
+    for node in state.nodes.values():
+        is_manual = node.kind == "wait" and node.wait is not None and node.wait.type == "manual"
+        if node.status == "waiting" and (node.kind == "approval" or is_manual):
+            args: Bag = {
+                "run_id": state.run_id,
+                "action": "approve",
+                "node_id": node.id,
+                "message": "<the person's own words>",
+            }
+            why = "only with a person's decision: ask them, or pass on what they said (approve or reject)"
+            steps.append(step("request_control", args, why if node.kind == "approval" else "when it may go on"))
+    return steps
+
+
+def _resume(state: RunState) -> list[NextStep]:
+    args: Bag = {"run_id": state.run_id, "action": "resume"}
+    person = state.paused is not None and state.paused.actor.kind != "agent"
+    return [step("request_control", args, "only when a person says so" if person else "when work may go on")]
+
+
+def _others(state: RunState, caller: Caller) -> list[NextStep]:
+    busy = any(
+        node.status == "running" and (node.lease is None or node.lease.owner != caller.agent_id)
+        for node in state.nodes.values()
+    )
+    return [step("wait_for_run", {"run_id": state.run_id}, "others are at work")] if busy else []
+
+
+def _messages(state: RunState) -> list[NextStep]:
+    if not state.messages:
+        return []
+    ids: Bag = {"run_id": state.run_id, "effects_done": [message.id for message in state.messages]}
+    return [step("tick_run", ids, "when you have read `messages`, which come from people; follow them")]
+
+
+def _effects(run: Run) -> list[NextStep]:
+    effects = list(run.refs.pending_effects.values())
+    if not effects:
+        return []
+    ids = [effect.id for effect in effects]
+    kinds = ", ".join(dict.fromkeys(effect.kind for effect in effects))
+    done: Bag = {"run_id": run.state.run_id, "effects_done": list(ids)}
+    return [
+        step("host", {"effect_ids": list(ids)}, f"carry out `effects` with your own tools ({kinds})"),
+        step("tick_run", done, "confirm the effects you carried out"),
+    ]
+
+
+def _of_ended(state: RunState) -> list[NextStep]:
+    if state.status == "failed":
+        return [
+            step("request_control", {"run_id": state.run_id, "action": "retry", "node_id": node.id}, "it failed")
+            for node in state.nodes.values()
+            if node.status == "failed"
+        ][:2]
+    if state.status != "completed":
+        return []
+    nodes = reversed(state.nodes.values())
+    last = next((node for node in nodes if node.kind == "summary" and report_path(node)), None)
+    last = last or next((node for node in reversed(state.nodes.values()) if report_path(node)), None)
+    path = report_path(last) if last else None
+    if path is None:
+        return []
+    return [step("read_artifact", {"run_id": state.run_id, "path": path}, "the run is completed: its last report")]
