@@ -5,23 +5,28 @@ they forgot to replace. The first two mean what they say; the third is refused.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Final, TypeVar, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from types import UnionType
+from typing import Annotated, Final, TypeVar, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, to_json
+from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
 from ..core.limits import REQUEST_BYTES_MAX
-from ..core.names import nearest, shown
+from ..core.names import shown
 from ..core.record import Json
 from ..errors import InvalidRequest, LimitExceeded, NextCall
+from .guesses import meant_field, meant_value
 from .table import Operation, Request, Result
 
 Q = TypeVar("Q", bound=Request)
 A = TypeVar("A", bound=Result)
 
+FAULTS_SHOWN: Final = 12
+ECHO_MAX: Final = 80
 _PLACEHOLDER: Final = re.compile(r"<[^<>\n]{1,60}>")
+_TASK_ID: Final = re.compile(r"(?P<run_id>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<node_id>[A-Za-z0-9][A-Za-z0-9._-]*)")
 _TYPES: Final = {
     "string_type": "a string",
     "int_type": "a whole number",
@@ -46,60 +51,110 @@ def parse_request(operation: Operation[Q, A], arguments: Mapping[str, object]) -
         InvalidRequest: unknown, missing or wrong arguments; all of them in one message.
         LimitExceeded: the arguments are larger than a request may be.
     """
-    size = len(to_json(dict(arguments), serialize_unknown=True, inf_nan_mode="constants"))
+    size = len(_as_json(operation.name, arguments))
     if size > REQUEST_BYTES_MAX:
         raise LimitExceeded(f"the request to {operation.name}", limit=REQUEST_BYTES_MAX, size=size)
     fields = operation.request.model_fields
-    faults = [_unknown(operation.name, name, fields) for name in arguments if name not in fields]
+    faults = {name: _unknown(operation.name, name, fields) for name in arguments if name not in fields}
     given = {
         name: _as_meant(value, fields[name])
         for name, value in arguments.items()
         if name in fields and (value is not None or _takes_null(fields[name]))
     }
-    faults += [
-        f"{name} is still the placeholder {value!r}; {_where_from(name)}"
-        for name, value in given.items()
-        if isinstance(value, str) and _PLACEHOLDER.fullmatch(value)
-    ]
+    faults |= {name: fault for name, value in given.items() if (fault := _left_open(name, value))}
+    mended: dict[str, Json] = {}
     try:
         request = operation.request.model_validate(given)
     except ValidationError as error:
-        faults += [_worded(detail, operation.name) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        told = [(str(detail["loc"][0]) if detail["loc"] else "", detail) for detail in details]
+        # A missing argument that was sent under another name is one mistake, not two.
+        meant = {meant_field(name, fields) for name in faults if name not in fields}
+        for name, detail in told:
+            if detail["type"] == "missing" and name in meant:
+                continue
+            if name not in faults:
+                faults[f"{name} {len(faults)}"] = _worded(detail, operation.name)
+            mended |= _mended_value(name, detail)
     if faults:
-        raise _refusal(operation, fields, faults, arguments)
+        raise _refusal(operation, faults.values(), arguments, mended)
     return request
 
 
+def _as_json(operation: str, arguments: Mapping[str, object]) -> bytes:
+    for name, value in arguments.items():
+        try:
+            to_json(value, serialize_unknown=True, inf_nan_mode="constants")
+        except PydanticSerializationError:
+            raise InvalidRequest(
+                f"{shown(name)} of {operation} holds half a character (a lone surrogate), which no file can hold",
+                hint="send the text again with whole characters",
+            ) from None
+        except ValueError as fault:
+            raise InvalidRequest(f"{shown(name)} of {operation} is nested too deep: {fault}") from None
+    return to_json(dict(arguments), serialize_unknown=True, inf_nan_mode="constants")
+
+
 def _refusal(
-    operation: Operation[Q, A], fields: Mapping[str, FieldInfo], faults: list[str], arguments: Mapping[str, object]
+    operation: Operation[Q, A],
+    faults: Iterable[str],
+    arguments: Mapping[str, object],
+    mended: Mapping[str, Json],
 ) -> InvalidRequest:
+    fields = operation.request.model_fields
     takes = ", ".join(f"{name}*" if field.is_required() else name for name, field in fields.items())
-    faults = list(dict.fromkeys(faults))
+    said = list(dict.fromkeys(faults))
     return InvalidRequest(
-        "; ".join(faults),
+        "; ".join(said[:FAULTS_SHOWN]) + (f"; and {len(said) - FAULTS_SHOWN} more" if len(said) > FAULTS_SHOWN else ""),
         hint=f"{operation.name} takes: {takes}" + (" (* required)" if "*" in takes else ""),
-        next=(NextCall(operation.name, _mended(operation, arguments)),),
-        faults=list(faults),
+        next=(NextCall(operation.name, _mended(fields, arguments, mended)),),
+        faults=list(said[:FAULTS_SHOWN]),
     )
 
 
-def _mended(operation: Operation[Q, A], arguments: Mapping[str, object]) -> dict[str, Json]:
+def _mended(
+    fields: Mapping[str, FieldInfo], arguments: Mapping[str, object], mended: Mapping[str, Json]
+) -> dict[str, Json]:
     """The caller's call as it probably was meant; what stays unknown is a placeholder."""
-    fields = operation.request.model_fields
-    mended: dict[str, Json] = {}
+    call: dict[str, Json] = {}
     for name, value in arguments.items():
-        known = name if name in fields else nearest(name, fields)
-        if known and isinstance(value, str | int | float | bool) and len(str(value)) <= 80:
-            mended[known] = value
-    for name, field in fields.items():
-        if field.is_required() and name not in mended:
-            mended[name] = f"<{name}>"
-    return mended
+        known = name if name in fields else meant_field(name, fields)
+        if known is None or value is None or (known != name and known in arguments):
+            continue
+        call[known] = mended.get(known, _repeated(known, value))
+    call |= {name: value for name, value in mended.items() if name in fields and name not in call}
+    call |= {name: f"<{name}>" for name, field in fields.items() if field.is_required() and name not in call}
+    return call
+
+
+def _repeated(name: str, value: object) -> Json:
+    """A value of the caller, said again where it is short."""
+    said = to_json(value, serialize_unknown=True)
+    return from_json(said) if len(said) <= ECHO_MAX and not _left_open(name, value) else f"<{name}>"
+
+
+def _mended_value(name: str, detail: ErrorDetails) -> dict[str, Json]:
+    """What the argument, and perhaps another, probably was meant to be."""
+    if detail["type"] == "literal_error" and len(detail["loc"]) == 1:
+        words = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
+        return {name: meant_value(detail["input"], words) or f"<{name}>"}
+    task = _TASK_ID.fullmatch(str(detail["input"]))
+    if detail["type"] == "value_error" and task is not None and name in ("run_id", "node_id"):
+        return {"run_id": task["run_id"], "node_id": task["node_id"]}
+    return {name: f"<{name}>"}
 
 
 def _unknown(operation: str, name: str, fields: Mapping[str, FieldInfo]) -> str:
-    near = nearest(name, fields) or next((field for field in fields if field.startswith(name)), None)
+    near = meant_field(name, fields)
     return f"{operation} has no argument {shown(name)!r}" + (f"; did you mean {near!r}?" if near else "")
+
+
+def _left_open(name: str, value: object) -> str | None:
+    """The fault of a value that is still a placeholder, or a list with one."""
+    for part in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(part, str) and _PLACEHOLDER.fullmatch(part):
+            return f"{name} is still the placeholder {part!r}; {_where_from(name)}"
+    return None
 
 
 def _takes_null(field: FieldInfo) -> bool:
@@ -107,17 +162,39 @@ def _takes_null(field: FieldInfo) -> bool:
 
 
 def _as_meant(value: object, field: FieldInfo) -> object:
-    """A single string where a list of strings is asked is a list of one."""
-    if isinstance(value, str) and _is_list(field.annotation):
-        return (value,)
-    return value
+    """A string where a list is asked is a list of one; JSON in a string is what it says."""
+    if not isinstance(value, str):
+        return value
+    is_list, is_object = _is_list(field.annotation), _is_object(field.annotation)
+    if (is_list and value.startswith("[")) or (is_object and value.startswith("{")):
+        try:
+            said = from_json(value)
+        except ValueError:
+            said = None
+        if isinstance(said, list if is_list else dict):
+            return said
+    return (value,) if is_list else value
 
 
 def _is_list(annotation: object) -> bool:
-    if get_origin(annotation) in (tuple, list):
-        return True
-    members = [member for member in get_args(annotation) if member is not type(None)]
-    return bool(members) and get_origin(members[0]) in (tuple, list) and str not in members
+    arms = _arms(annotation)
+    return str not in arms and any(get_origin(arm) in (tuple, list) for arm in arms)
+
+
+def _is_object(annotation: object) -> bool:
+    return any(
+        get_origin(arm) is dict or (isinstance(arm, type) and issubclass(arm, BaseModel)) for arm in _arms(annotation)
+    )
+
+
+def _arms(annotation: object) -> list[object]:
+    """The types a field may have, without None and annotations."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _arms(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return [arm for member in get_args(annotation) for arm in _arms(member)]
+    return [] if annotation is type(None) else [annotation]
 
 
 def _where_from(name: str) -> str:
