@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .. import clock
 from .caller import Caller
 from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars, cut, fit
-from .next_calls import NEXT_MAX, NextStep, claim_step, finish_step, is_claimable, next_calls, step
+from .next_calls import NEXT_MAX, NextStep, claim_step, finish_step, next_calls, step
 from .node_views import (
     EffectRow,
     MessageRow,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANSWER_CHARS_MAX", "NEXT_MAX", "ROWS_DEFAULT",
     "EffectRow", "MessageRow", "Mutated", "NextStep", "NodeRow", "PausedRow", "WaitingRow",
-    "chars", "claim_step", "counts", "cut", "effects_view", "finish_step", "fit", "is_claimable", "messages_view",
+    "chars", "claim_step", "counts", "cut", "effects_view", "finish_step", "fit", "messages_view",
     "mutated", "next_calls", "node_row", "open_first", "paused_view", "priority_label", "report_path", "step",
     "waiting_for",
 ]  # fmt: skip

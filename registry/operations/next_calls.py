@@ -8,10 +8,10 @@ somebody put into a run.
 from datetime import datetime
 from typing import Final
 
+from ..core.claimable import claimable, holding
 from ..core.names import moment
 from ..core.record import Bag
 from ..core.run import NodeState, Run, RunState
-from ..core.workflow import WORK_KINDS
 from ..errors import NextCall
 from .caller import Caller
 from .node_views import report_path
@@ -80,31 +80,14 @@ def claim_step(run_id: str, node: NodeState, why: str = "it is ready") -> NextSt
     return step("claim_node", {"run_id": run_id, "node_id": node.id}, why)
 
 
-def is_claimable(state: RunState, node: NodeState, now: datetime) -> bool:
-    """Whether a claim of the node would be granted now, as far as this run alone can say."""
-    return (
-        state.status == "running"
-        and node.status == "ready"
-        and node.kind in WORK_KINDS
-        and not node.managed
-        and (node.not_before is None or moment(node.not_before) <= now)
-    )
-
-
 def _held(state: RunState, caller: Caller) -> list[NextStep]:
-    mine = [
-        node
-        for node in state.nodes.values()
-        if node.status in {"running", "waiting"} and node.lease is not None and node.lease.owner == caller.agent_id
-    ]
+    mine = holding(state.nodes, caller.agent_id) if caller.agent_id else ()
     return [finish_step(state.run_id, node) for node in mine[:2]]
 
 
 def _work(state: RunState, now: datetime) -> list[NextStep]:
     steps = []
-    for node in state.nodes.values():
-        if not is_claimable(state, node, now):
-            continue
+    for node in claimable(state, now=now, tasks={}):
         if node.kind == "subagent":
             steps += _dispatch(state.run_id, node)
         else:

@@ -1,0 +1,111 @@
+"""Finding what a call names, or saying what was probably meant.
+
+Agents invent run ids after a restart. The refusal names the nearest run and the newest open
+ones, which is what they would have asked for next.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from ..core.names import NodeId, RunId, nearest, shown
+from ..core.refusals import node_not_found
+from ..core.run import OPEN_RUN, NodeState, Run, RunState
+from ..errors import NextCall, NotFound, RegistryError
+from ..registry import Registry
+from ..storage.port import Reading
+from .caller import Caller
+
+if TYPE_CHECKING:
+    from ..core.commands import AnyCommand
+    from ..registry import Outcome, RequestKey
+
+_NAMES_COMPARED: Final = 2_000
+_STATES_LOOKED_AT: Final = 100
+_OPEN_NAMED: Final = 3
+"""A refusal may not cost more than an answer, however many runs there are."""
+
+
+def open_run(caller: Caller, run_id: RunId) -> Reading:
+    """The run as a reader finds it.
+
+    Raises:
+        NotFound: naming the nearest run and the newest open ones.
+    """
+    with known_run(caller.registry, run_id):
+        return caller.registry.read(run_id)
+
+
+def change_run(
+    caller: Caller,
+    run_id: RunId,
+    command: "AnyCommand",
+    *,
+    request: "RequestKey | None" = None,
+    expected_rev: int | None = None,
+) -> "Outcome":
+    """Have a command decided and committed; as `Registry.transact`, with our words where no such run is."""
+    with known_run(caller.registry, run_id):
+        return caller.registry.transact(run_id, command, request=request, expected_rev=expected_rev)
+
+
+@contextmanager
+def known_run(registry: Registry, run_id: RunId) -> Iterator[None]:
+    """Say helpfully that there is no such run, where that is why the block failed."""
+    try:
+        yield
+    except NotFound:
+        if registry.store.log_mark(run_id) is not None:
+            raise
+        raise run_not_found(registry, run_id) from None
+
+
+def node_of(run: Run, node_id: NodeId) -> NodeState:
+    """A node of the run.
+
+    Raises:
+        NotFound: with the nearest id and all ids.
+    """
+    found = run.state.nodes.get(node_id)
+    if found is None:
+        raise node_not_found(run.state.run_id, node_id, list(run.state.nodes))
+    return found
+
+
+def run_not_found(registry: Registry, run_id: RunId) -> NotFound:
+    """There is no such run: with the nearest id and the newest open runs."""
+    near = nearest(run_id, islice(registry.store.run_ids(), _NAMES_COMPARED))
+    near_state = _state(registry, near) if near else None
+    newest = [state for state in newest_open(registry) if state.run_id != near]
+    message = f"no run {shown(run_id)!r}"
+    if near_state is not None:
+        message += f"; nearest: {near_state.run_id!r} ({near_state.status})"
+    if newest:
+        message += "; newest open: " + ", ".join(repr(state.run_id) for state in newest)
+    calls = [NextCall("get_run", {"run_id": near_state.run_id}, "if that was meant")] if near_state else []
+    calls += [NextCall("get_run", {"run_id": state.run_id}, "if this one was meant") for state in newest]
+    calls.append(NextCall("list_runs", {}, "all runs"))
+    return NotFound(
+        message,
+        hint="list_runs shows all",
+        next=calls,
+        run_id=shown(run_id),
+        nearest=near_state.run_id if near_state else None,
+    )
+
+
+def newest_open(registry: Registry) -> list[RunState]:
+    """The open runs that changed last, a few."""
+    states = (_state(registry, run_id) for run_id in islice(registry.store.run_ids(), _STATES_LOOKED_AT))
+    found = [state for state in states if state is not None and state.status in OPEN_RUN]
+    found.sort(key=lambda state: state.updated_at, reverse=True)
+    return found[:_OPEN_NAMED]
+
+
+def _state(registry: Registry, run_id: RunId) -> RunState | None:
+    """A run's state; None where it is gone or damaged, which is for doctor to tell and not for a refusal."""
+    try:
+        return registry.store.state(run_id)
+    except RegistryError:
+        return None
