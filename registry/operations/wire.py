@@ -3,10 +3,9 @@
 Only our own keys are renamed. A caller's own objects come back as they were given, keys and all.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
-
-from pydantic.alias_generators import to_camel, to_snake
 
 from ..core.record import Json
 
@@ -22,7 +21,7 @@ OPAQUE: Final = frozenset(
 def camelize(answer: Json) -> Json:
     """An answer with the key names of disk and REST."""
     if isinstance(answer, Mapping):
-        return {to_camel(key): value if _is_opaque(key, value) else camelize(value) for key, value in answer.items()}
+        return {_camel(key): value if _is_opaque(key, value) else camelize(value) for key, value in answer.items()}
     if isinstance(answer, list):
         return [camelize(value) for value in answer]
     return answer
@@ -31,7 +30,7 @@ def camelize(answer: Json) -> Json:
 def snakeize(document: Json) -> Json:
     """What `camelize` made, with the key names of requests and answers again."""
     if isinstance(document, Mapping):
-        named = [(to_snake(key), value) for key, value in document.items()]
+        named = [(_snake(key), value) for key, value in document.items()]
         return {key: value if _is_opaque(key, value) else snakeize(value) for key, value in named}
     if isinstance(document, list):
         return [snakeize(value) for value in document]
@@ -41,3 +40,11 @@ def snakeize(document: Json) -> Json:
 def _is_opaque(key: str, value: Json) -> bool:
     """`inputs` is also the name of our own list of rows, whose keys are ours."""
     return key in OPAQUE and not (key == "inputs" and isinstance(value, list))
+
+
+def _camel(key: str) -> str:
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), key)
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"[A-Z]", lambda found: "_" + found[0].lower(), key)

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from registry.core.record import Json
 from registry.operations.wire import OPAQUE, camelize, snakeize
 
-_OWN_KEYS = st.from_regex(r"[a-z]{1,8}(_[a-z]{1,8}){0,3}", fullmatch=True).filter(lambda key: key not in OPAQUE)
+_OWN_KEYS = st.from_regex(r"[a-z][a-z0-9]{0,7}(_[a-z][a-z0-9]{0,7}){0,3}", fullmatch=True).filter(
+    lambda key: key not in OPAQUE
+)
 _LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
 _THEIRS: st.SearchStrategy[Json] = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
