@@ -1,0 +1,56 @@
+"""Why there is nothing to do, in words that end a turn."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ..core.claimable import claimable, ready_work
+from ..core.names import moment
+from ..core.run import NodeState, Run, RunState
+from .answers import waiting_for
+from .caller import Caller
+
+
+def idle_because(run: Run, caller: Caller, *, now: datetime) -> str | None:
+    """Why there is nothing to begin; None while there is.
+
+    A caller that reads it ends its turn instead of asking again.
+    """
+    state = run.state
+    if claimable(state, now=now, tasks={}) or run.refs.pending_effects or state.messages:
+        return None
+    if any(node.status == "running" and _is_mine(node, caller) for node in state.nodes.values()):
+        return None
+    if state.is_ended:
+        return f"the run is {state.status}"
+    reasons = _reasons(state, now)
+    return "; ".join(reasons[:3]) + "; end your turn" if reasons else None
+
+
+def _is_mine(node: NodeState, caller: Caller) -> bool:
+    return node.lease is not None and node.lease.owner == caller.agent_id
+
+
+def _reasons(state: RunState, now: datetime) -> list[str]:
+    if state.status == "draft":
+        return ["the run is a draft"]
+    reasons = ["the run is paused"] if state.status == "paused" else []
+    approvals = [row.node_id for row in waiting_for(state, now=now) if row.what == "approval"]
+    if approvals:
+        reasons.append(f"a person must decide about {_listed(approvals)}")
+    running = [node.id for node in state.nodes.values() if node.status == "running"]
+    if running:
+        reasons.append(f"others are at work on {_listed(running)}")
+    for row in waiting_for(state, now=now):
+        if row.what in ("manual", "event", "file_exists", "next_tick"):
+            reasons.append(f"{row.node_id!r} waits: {row.what.replace('_', ' ')}")
+        elif row.what in ("until", "backoff") and row.until is not None and moment(row.until) > now:
+            reasons.append(f"{row.node_id!r} {'waits' if row.what == 'until' else 'is held back'} until {row.until}")
+    held = [node.id for node in ready_work(state) if node.depends_on]
+    if held and state.status == "running":
+        reasons.append(f"tasks of other runs hold {_listed(held)}")
+    return reasons
+
+
+def _listed(ids: Sequence[str]) -> str:
+    named = ", ".join(repr(one) for one in ids[:5])
+    return named + (f" and {len(ids) - 5} more" if ids[5:] else "")

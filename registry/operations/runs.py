@@ -1,0 +1,254 @@
+"""Seeing where runs stand, and waking one up."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from .. import clock
+from ..core.commands import Tick
+from ..core.names import iso, moment, nearest, shown
+from ..core.record import Bag, Json
+from ..errors import InvalidRequest, NextCall
+from .answers import NextStep, cut, fit, step
+from .caller import Caller
+from .fields import AgentId, Limit, NodeId, RunId, SessionKey, StringList, WorkflowId
+from .lookup import change_run, node_of, open_run
+from .run_lists import (
+    STATUS_WORDS,
+    RunFilters,
+    RunRow,
+    cursor_of,
+    find_runs,
+    newest_first,
+    read_cursor,
+    run_row,
+)
+from .run_rows import RunView
+from .run_views import bindings_view, events_fields, node_fields, run_fields
+from .table import Operation, Request, Result
+
+_WHY_CHARS: Final = 500
+_ONE_OR_MORE: Final[dict[str, Json]] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def _statuses(value: tuple[str, ...]) -> tuple[str, ...]:
+    for status in value:
+        if status not in STATUS_WORDS:
+            near = nearest(status, STATUS_WORDS)
+            raise ValueError(
+                f"status is {shown(status)!r}; "
+                + (f"did you mean {near!r}? " if near else "")
+                + "it must be open, all, draft, running, paused, completed, failed or cancelled"
+            )
+    return value
+
+
+def _time(value: str) -> str:
+    try:
+        return iso(moment(value))
+    except ValueError:
+        raise ValueError(
+            f"{shown(value)!r} is no time with offset; write for example 2026-01-31T09:00:00+00:00"
+        ) from None
+
+
+Statuses = Annotated[tuple[str, ...], AfterValidator(_statuses), WithJsonSchema(_ONE_OR_MORE)]
+Time = Annotated[str, AfterValidator(_time)]
+
+
+class ListRunsRequest(Request):
+    """List or find runs: what is open, paused, failed or waiting for a person. Call it first, to
+    resume after a restart. Newest first; open = running or paused."""
+
+    status: Statuses = ()
+    workflow_id: WorkflowId | None = None
+    agent_id: AgentId | None = None
+    session_key: SessionKey | None = None
+    text: str | None = None
+    changed_since: Time | None = None
+    limit: Limit = 20
+    cursor: str | None = None
+
+
+class ListRunsResult(Result):
+    """A page of runs. Send `as_of` as `changed_since` to learn what changed after this answer."""
+
+    runs: tuple[RunRow, ...]
+    next_cursor: str | None = None
+    as_of: str
+    next: tuple[NextStep, ...]
+
+
+def _list_runs(caller: Caller, request: ListRunsRequest) -> ListRunsResult:
+    store = caller.registry.store
+    now = clock.now()
+    filters = RunFilters(
+        status=tuple(sorted(request.status)),
+        workflow_id=request.workflow_id,
+        agent_id=request.agent_id,
+        session_key=request.session_key,
+        text=request.text,
+        changed_since=request.changed_since,
+    )
+    after = read_cursor(request.cursor, filters, tool="list_runs") if request.cursor else None
+    page = newest_first(find_runs(store, filters), after=after, limit=request.limit)
+    rows = [run_row(state, now=now) for state in page[: request.limit]]
+    calls = tuple(_go_on(row) for row in rows if row.status in {"running", "paused", "failed"})[:3]
+    if not rows and after is None:
+        calls = (step("list_workflows", {}, "no such run; scaffold_run starts one"),)
+    beside = ListRunsResult(runs=(), as_of=iso(now), next=calls)
+    kept = fit(rows, beside=beside, limit=request.limit, keep=200)
+    more = len(page) > len(kept)
+    return beside.model_copy(
+        update={"runs": kept, "next_cursor": cursor_of(page[len(kept) - 1], filters) if more else None}
+    )
+
+
+def _go_on(row: RunRow) -> NextStep:
+    return step("get_run", {"run_id": row.run_id}, f"it is {row.status}; shows what to do next")
+
+
+LIST_RUNS = Operation(
+    name="list_runs",
+    request=ListRunsRequest,
+    result=ListRunsResult,
+    toolset="core",
+    read_only=True,
+    idempotent=True,
+    run=_list_runs,
+)
+
+
+class GetRunRequest(Request):
+    """Show where a run stands and what to do next: status, progress, open nodes, approvals,
+    messages from people, effects to carry out. Changes nothing; tick_run also advances timers."""
+
+    run_id: RunId
+    node_id: NodeId | None = None
+    view: Literal["concise", "detailed", "events", "refs"] = "concise"
+    since_rev: int | None = None
+    cursor: str | None = None
+
+
+def _get_run(caller: Caller, request: GetRunRequest) -> RunView:
+    store = caller.registry.store
+    reading = open_run(caller, request.run_id)
+    run, now = reading.run, clock.now()
+    if request.view == "events":
+        before = _seq(request) if request.cursor else None
+        return RunView.model_validate(
+            events_fields(store, run, node_id=request.node_id, before_seq=before, since_rev=request.since_rev)
+        )
+    if request.node_id is not None:
+        node = node_of(run, request.node_id)
+        return RunView.model_validate(
+            node_fields(store, run, node, caller, now=now) | {"warnings": reading.notices or None}
+        )
+    if request.view == "refs":
+        return RunView.model_validate(
+            {
+                "run_id": run.state.run_id,
+                "status": run.state.status,
+                "rev": run.log.state_rev,
+                "bindings": bindings_view(run),
+                "warnings": reading.notices or None,
+                "next": (),
+            }
+        )
+    after = node_of(run, request.cursor).id if request.cursor else None
+    fields = run_fields(
+        store,
+        run,
+        caller,
+        now=now,
+        since_rev=request.since_rev,
+        detailed=request.view == "detailed",
+        after=after,
+        notices=reading.notices,
+    )
+    if request.since_rev is not None and request.since_rev >= run.log.state_rev and fields["idle_because"]:
+        fields["next"] = ()  # whoever asks again and again is to end the turn, not to find something to call
+    return RunView.model_validate(fields)
+
+
+def _seq(request: GetRunRequest) -> int:
+    if request.cursor and len(request.cursor) < 19 and request.cursor.isascii() and request.cursor.isdecimal():
+        return int(request.cursor)
+    raise InvalidRequest(
+        "cursor is not one that an answer gave",
+        hint="send next_cursor as it came, or start over without cursor",
+        next=(NextCall("get_run", {"run_id": request.run_id, "view": "events"}, "the newest events"),),
+    )
+
+
+GET_RUN = Operation(
+    name="get_run",
+    request=GetRunRequest,
+    result=RunView,
+    toolset="core",
+    read_only=True,
+    idempotent=True,
+    run=_get_run,
+)
+
+
+class TickRunRequest(Request):
+    """Tick: wake up a run on a timer (cron, automations, heartbeat); advances waits and lost
+    leases, confirms effects you carried out, returns what get_run returns. Call once per wake."""
+
+    run_id: RunId
+    since_rev: int | None = None
+    effects_done: StringList = ()
+    effects_failed: Bag = Field(default_factory=dict)
+
+
+class TickedRun(RunView):
+    """What get_run answers, and which nodes the tick moved."""
+
+    run_status: str
+    advanced: tuple[str, ...]
+    became_ready: tuple[str, ...]
+
+
+def _tick_run(caller: Caller, request: TickRunRequest) -> TickedRun:
+    failed = {name: cut(str(why), _WHY_CHARS) for name, why in request.effects_failed.items()}
+    command = Tick(actor=caller.actor, effects_done=request.effects_done, effects_failed=failed)
+    outcome = change_run(caller, request.run_id, command)
+    answer = outcome.answer
+    advanced = _names(answer.get("advanced"))
+    unknown = [f"no effect or message {shown(name)!r} is pending" for name in _names(answer.get("unknownEffects"))]
+    fields = run_fields(
+        caller.registry.store,
+        outcome.run,
+        caller,
+        now=clock.now(),
+        since_rev=request.since_rev,
+        may_wait=False,
+        notices=(*outcome.warnings, *unknown),
+    )
+    if fields["idle_because"] and not advanced and not outcome.became_ready:
+        fields["next"] = ()  # woken for nothing: end the turn, nobody is to be asked once more
+    return TickedRun.model_validate(
+        {
+            **fields,
+            "run_status": outcome.run.state.status,
+            "advanced": advanced,
+            "became_ready": outcome.became_ready,
+            "warnings": fields["warnings"] or (),
+        }
+    )
+
+
+def _names(value: Json) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+TICK_RUN = Operation(
+    name="tick_run",
+    request=TickRunRequest,
+    result=TickedRun,
+    toolset="core",
+    read_only=False,
+    idempotent=True,
+    run=_tick_run,
+)

@@ -1,0 +1,238 @@
+"""Waiting for a run: one look at a time, so that fifty waiting callers cost fifty timers and no thread.
+
+A look keeps nothing between calls. What counts as new is what the trail holds from after the
+wait began, or, with `since_rev`, from after that revision.
+"""
+
+import time
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from .. import clock
+from ..core.commands import Tick
+from ..core.names import moment, nearest, shown
+from ..core.record import Json
+from ..core.run import ENDED_RUN, NodeState, Run, RunState
+from ..storage.port import LoggedEvent
+from .answers import NextStep, PausedRow, fit, next_calls, paused_view, report_path
+from .caller import Caller
+from .fields import NodeId, RunId
+from .lookup import change_run, node_of, open_run
+from .table import Operation, Request, Result
+
+TIMEOUT_S_MAX: Final = 50
+_FIRST_LOOK_S: Final = 0.05
+_LOOKS_APART_S: Final = 1.0
+_EVENTS_LOOKED_AT: Final = 100
+_ENDED_NODE: Final = frozenset({"completed", "failed", "skipped"})
+_STATUSES: Final = (
+    "draft", "pending", "ready", "running", "waiting", "paused", "completed", "failed", "skipped", "cancelled",
+)  # fmt: skip
+_ONE_OR_MORE: Final[dict[str, Json]] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def _statuses(value: tuple[str, ...]) -> tuple[str, ...]:
+    for status in value:
+        if status not in _STATUSES:
+            near = nearest(status, _STATUSES)
+            raise ValueError(
+                f"status is {shown(status)!r}; "
+                + (f"did you mean {near!r}? " if near else "")
+                + "a run is draft, running, paused, completed, failed or cancelled, "
+                "a node pending, ready, running, waiting, completed, failed or skipped"
+            )
+    return value
+
+
+def _timeout(value: float) -> float:
+    if 0 <= value <= TIMEOUT_S_MAX:
+        return value
+    raise ValueError(f"timeout_s is {value:g}; it must be 0 to {TIMEOUT_S_MAX}; for longer waits end your turn")
+
+
+class WaitForRunRequest(Request):
+    """Wait up to 50 s until a run or node reaches a status, an event comes, or anything changes.
+    reached: false is not an error; for longer waits end your turn."""
+
+    run_id: RunId
+    node_id: NodeId | None = None
+    status: Annotated[tuple[str, ...], AfterValidator(_statuses), WithJsonSchema(_ONE_OR_MORE)] = ()
+    event: str | None = None
+    since_rev: int | None = None
+    timeout_s: Annotated[float, AfterValidator(_timeout)] = 45
+
+
+class WaitedNode(Result):
+    """The node that was waited for."""
+
+    node_id: str
+    status: str
+    summary: str | None = None
+    error: str | None = None
+    report: str | None = None
+
+
+class ChangedNode(Result):
+    """A node that changed while the wait lasted."""
+
+    node_id: str
+    status: str
+
+
+class NewEvent(Result):
+    """An event that came while the wait lasted."""
+
+    seq: int
+    event: str
+    at: str
+    node_id: str | None = None
+    message: str | None = None
+
+
+class WaitForRunResult(Result):
+    """What the wait ended with. `why` says in our words what was reached, or what it still is."""
+
+    reached: bool
+    waited_s: float
+    why: str
+    run_id: str
+    run_status: str
+    rev: int
+    node: WaitedNode | None = None
+    changed: tuple[ChangedNode, ...]
+    events: tuple[NewEvent, ...]
+    paused: PausedRow | None = None
+    warnings: tuple[str, ...] | None = None
+    next: tuple[NextStep, ...]
+
+
+def _step(caller: Caller, request: WaitForRunRequest, waited_s: float) -> WaitForRunResult | None:
+    now = clock.now()
+    reading = open_run(caller, request.run_id)
+    run, notices = reading.run, reading.notices
+    if not caller.read_only and _tick_may_help(run.state, now):
+        outcome = change_run(caller, request.run_id, Tick(actor=caller.actor))
+        run, notices = outcome.run, outcome.warnings
+    node = node_of(run, request.node_id) if request.node_id is not None else None
+    fresh = _new_events(caller, run, request, began=now - timedelta(seconds=waited_s))
+    why = _reached(run, node, request, fresh)
+    reached = why is not None
+    if why is None:
+        why = _out_of_reach(run, node, request)
+    if why is None and waited_s < request.timeout_s:
+        return None
+    beside = WaitForRunResult(
+        reached=reached,
+        waited_s=round(waited_s, 3),
+        why=why or f"not within {request.timeout_s:g} s: {_standing(run, node)}",
+        run_id=run.state.run_id,
+        run_status=run.state.status,
+        rev=run.log.state_rev,
+        node=_waited_node(node) if node else None,
+        changed=_changed(run, request, fresh),
+        events=(),
+        paused=paused_view(run.state),
+        warnings=notices or None,
+        next=next_calls(run, caller, now=now, may_wait=not reached),
+    )
+    return beside.model_copy(update={"events": fit([_new_event(one) for one in reversed(fresh)], beside=beside)})
+
+
+def _run(caller: Caller, request: WaitForRunRequest) -> WaitForRunResult:
+    """Look, sleep, look again. Surfaces with an event loop use `step` and sleep themselves."""
+    began, pause_s = clock.monotonic_s(), _FIRST_LOOK_S
+    while True:
+        waited_s = clock.monotonic_s() - began
+        answer = _step(caller, request, waited_s)
+        if answer is not None:
+            return answer
+        time.sleep(max(0.0, min(pause_s, request.timeout_s - waited_s)))
+        pause_s = min(pause_s * 1.5, _LOOKS_APART_S)
+
+
+def _tick_may_help(state: RunState, now: datetime) -> bool:
+    """Whether time or a file may have moved the run on without anybody recording it."""
+    if state.status in ENDED_RUN or state.status == "draft":
+        return False
+    if state.wake_at is not None and moment(state.wake_at) <= now:
+        return True
+    by_tick = {"file_exists", "next_tick"}
+    return any(node.status == "waiting" and node.wait and node.wait.type in by_tick for node in state.nodes.values())
+
+
+def _new_events(caller: Caller, run: Run, request: WaitForRunRequest, *, began: datetime) -> list[LoggedEvent]:
+    """The last events that count as new, oldest first."""
+    since_seq = max(0, run.log.seq - _EVENTS_LOOKED_AT)
+    if request.since_rev is None and run.log.last_at and moment(run.log.last_at) <= began:
+        return []
+    logged = caller.registry.store.events(run.state.run_id, since_seq=since_seq, limit=_EVENTS_LOOKED_AT)
+    if request.since_rev is not None:
+        return [one for one in logged if one.rev > request.since_rev]
+    return [one for one in logged if moment(one.event.timestamp) > began]
+
+
+def _reached(run: Run, node: NodeState | None, request: WaitForRunRequest, fresh: list[LoggedEvent]) -> str | None:
+    """What was waited for and has come, in words; None while it has not."""
+    if request.event is not None:
+        found = next((one for one in fresh if _is_wanted(one, request)), None)
+        if found is not None:
+            return f"event {found.event.name} came"
+    status = node.status if node else run.state.status
+    what = f"node {node.id!r}" if node else "the run"
+    if request.status:
+        return f"{what} is {status}" if status in request.status else None
+    if request.since_rev is not None and request.event is None:
+        rev = node.rev if node else run.log.state_rev
+        return f"{what} changed; it is {status}" if rev > request.since_rev else None
+    if request.event is None and status in (_ENDED_NODE if node else ENDED_RUN):
+        return f"{what} is {status}"
+    return None
+
+
+def _is_wanted(one: LoggedEvent, request: WaitForRunRequest) -> bool:
+    return one.event.name == request.event and request.node_id in (None, one.event.node_id)
+
+
+def _out_of_reach(run: Run, node: NodeState | None, request: WaitForRunRequest) -> str | None:
+    """Why waiting longer is of no use; None while it may be."""
+    if run.state.status in ENDED_RUN:
+        return f"the run is {run.state.status}; nothing more will come"
+    if node is not None and request.status and node.status == "completed":
+        return f"node {node.id!r} is completed; it stays so"
+    return None
+
+
+def _standing(run: Run, node: NodeState | None) -> str:
+    if run.state.status == "paused":
+        return "the run is paused"
+    return f"node {node.id!r} is {node.status}" if node else f"the run is {run.state.status}"
+
+
+def _changed(run: Run, request: WaitForRunRequest, fresh: list[LoggedEvent]) -> tuple[ChangedNode, ...]:
+    since = request.since_rev if request.since_rev is not None else fresh[0].rev - 1 if fresh else run.log.rev
+    nodes = [node for node in run.state.nodes.values() if node.rev > since]
+    return tuple(ChangedNode(node_id=node.id, status=node.status) for node in nodes[:20])
+
+
+def _waited_node(node: NodeState) -> WaitedNode:
+    return WaitedNode(
+        node_id=node.id, status=node.status, summary=node.summary, error=node.error, report=report_path(node)
+    )
+
+
+def _new_event(one: LoggedEvent) -> NewEvent:
+    event = one.event
+    return NewEvent(seq=one.seq, event=event.name, at=event.timestamp, node_id=event.node_id, message=event.message)
+
+
+WAIT_FOR_RUN = Operation(
+    name="wait_for_run",
+    request=WaitForRunRequest,
+    result=WaitForRunResult,
+    toolset="core",
+    read_only=False,
+    run=_run,
+    step=_step,
+)
