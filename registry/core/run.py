@@ -52,9 +52,6 @@ class Actor(Record):
         return self.kind == "operator"
 
 
-SYSTEM_VIA_FILE = Actor(kind="unknown", id="file", via="file")
-
-
 class Lease(Record):
     """An agent's hold on a node.
 
@@ -228,7 +225,7 @@ class RunState(Record):
     last_event: str
     last_progress_message: str = ""
     last_progress_message_at: str = ""
-    inputs: Bag = {}
+    inputs: Bag = Field(default_factory=dict)
     tags: tuple[str, ...] = ()
     group: str | None = None
     wake_at: str | None = None
@@ -252,7 +249,7 @@ class Effect(Record):
     kind: EffectKind
     do: str
     """What to do, in words."""
-    params: Bag = {}
+    params: Bag = Field(default_factory=dict)
     tries: int = 0
     target: str = ""
     """A later effect on the same target replaces an unsent earlier one."""
@@ -265,7 +262,7 @@ class KeptOperation(Record):
     """Hash of what was asked."""
     at: str
     rev: int
-    answer: Bag = {}
+    answer: Bag = Field(default_factory=dict)
 
 
 class Refs(Record):
@@ -277,13 +274,13 @@ class Refs(Record):
     planner_session_key: str = ""
     driver_session_key: str = ""
     driver_run_id: str = ""
-    node_sessions: dict[NodeId, str] = {}
-    child_sessions: dict[NodeId, str] = {}
-    node_run_ids: dict[NodeId, str] = {}
-    applied_control_ids: dict[str, bool] = {}
+    node_sessions: dict[NodeId, str] = Field(default_factory=dict)
+    child_sessions: dict[NodeId, str] = Field(default_factory=dict)
+    node_run_ids: dict[NodeId, str] = Field(default_factory=dict)
+    applied_control_ids: dict[str, bool] = Field(default_factory=dict)
     """In order of application; the value says whether it was applied (else refused)."""
-    pending_effects: dict[str, Effect] = {}
-    operations: dict[str, KeptOperation] = {}
+    pending_effects: dict[str, Effect] = Field(default_factory=dict)
+    operations: dict[str, KeptOperation] = Field(default_factory=dict)
 
 
 class Plan(Record):
@@ -293,8 +290,8 @@ class Plan(Record):
     title: str
     defaults: Defaults = Defaults()
     driver: Driver | None = None
-    inputs: dict[str, InputDeclaration] = {}
-    extras: Bag = {}
+    inputs: dict[str, InputDeclaration] = Field(default_factory=dict)
+    extras: Bag = Field(default_factory=dict)
     body: str = ""
     nodes: dict[NodeId, NodeDefinition]
 

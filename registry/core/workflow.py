@@ -127,8 +127,8 @@ class Workflow(Record):
     nodes: tuple[NodeDefinition, ...]
     defaults: Defaults = Defaults()
     driver: Driver | None = None
-    inputs: dict[str, InputDeclaration] = {}
-    extras: Bag = {}
+    inputs: dict[str, InputDeclaration] = Field(default_factory=dict)
+    extras: Bag = Field(default_factory=dict)
     body: str = ""
 
     def retry_of(self, node: NodeDefinition) -> Retry:

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..core.commands import AdoptLines, InboxLine
-from ..core.events import Decision, Event, Facts
-from ..core.names import NodeId, RunId, TaskId
+from ..core.events import Decision, Event
+from ..core.names import NodeId, RunId
 from ..core.record import Bag
 from ..core.run import Run, RunState
 
@@ -112,6 +112,10 @@ class Session(Protocol):
         """Make a decision durable, as one mutation. A decision without events changes nothing."""
         ...
 
+    def append_control(self, line: Bag) -> None:
+        """Add a request that is applied already to `control.jsonl`, for its readers; it is not judged again."""
+        ...
+
 
 class Store(Protocol):
     """Where runs live."""
@@ -147,8 +151,6 @@ class Store(Protocol):
         ...
 
     def run_dir(self, run_id: RunId) -> str: ...
-
-    def facts(self, run_id: RunId, *, paths: Sequence[str], tasks: Sequence[TaskId]) -> Facts: ...
 
     def control_lines(self, run_id: RunId) -> list[Bag]: ...
 

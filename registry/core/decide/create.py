@@ -1,0 +1,68 @@
+"""The beginning of a run."""
+
+from ..commands import CreateRun
+from ..draft import Draft
+from ..events import Decision, Facts
+from ..names import iso
+from ..run import Log, NodeState, Plan, Refs, Run, RunState
+from .plan import add_summary, fresh_node
+from .texts import handoff
+from .tick import settle, wake_at
+
+
+def create(command: CreateRun, facts: Facts) -> Decision:
+    """A new run with its plan, its first ready nodes, and the files that scaffolding makes."""
+    source_agent = (
+        command.source_agent_id or _agent_of(command.source_session_key) or command.workflow.defaults.agent_id
+    )
+    source_agent = source_agent or "opentask"
+    source = command.source_session_key or command.root_session_key or f"agent:{source_agent}:opentask:{command.run_id}"
+    root = command.root_session_key or source
+    planner, driver = command.planner_session_key or root, command.driver_session_key or root
+    at = iso(facts.now)
+    state = RunState(
+        run_id=command.run_id,
+        workflow_id=command.workflow.workflow_id,
+        title=command.title or command.workflow.title,
+        status="running",
+        source_session_key=source,
+        source_agent_id=source_agent,
+        delivery_context=command.delivery_context,
+        root_session_key=root,
+        planner_session_key=planner,
+        driver_session_key=driver,
+        created_at=at,
+        updated_at=at,
+        last_event="run.created",
+        inputs=command.inputs,
+        tags=command.tags,
+        request=command.request,
+        nodes={},
+    )
+    refs = Refs(
+        source_session_key=source, root_session_key=root, planner_session_key=planner, driver_session_key=driver
+    )
+    empty = Run(state=state, refs=refs, plan=Plan.of(command.workflow), log=Log())
+    draft = Draft(empty, facts, command.actor)
+    draft.tell("run.created", message=state.title, workflowId=state.workflow_id, nodes=len(command.workflow.nodes))
+    for node in command.workflow.nodes:
+        draft.nodes[node.id] = fresh_node(draft, node)
+    add_summary(draft)
+    settle(draft)
+    for state_of in draft.nodes.values():
+        if state_of.kind == "subagent":
+            _write_first_handoff(draft, state_of)
+    draft.answer = {"created": True}
+    return draft.decision(wake_at=wake_at(draft))
+
+
+def _write_first_handoff(draft: Draft, node: NodeState) -> None:
+    plan = draft.plan.nodes[node.id]
+    text = handoff(draft.state.run_id, node, plan, draft.facts.run_dir, plan.prompt)
+    draft.write(f"nodes/{node.id}/handoff.md", text)
+
+
+def _agent_of(session_key: str | None) -> str | None:
+    """The agent named by a session key of the form `agent:<id>:...`."""
+    parts = (session_key or "").split(":")
+    return parts[1] if len(parts) > 2 and parts[0] == "agent" and parts[1] else None

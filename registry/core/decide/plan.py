@@ -1,0 +1,220 @@
+"""Changes of the plan of a run that goes: nodes added, rewired, removed, texts edited."""
+
+from ...errors import Conflict, IllegalTransition, InvalidRequest, LimitExceeded, NextCall
+from ..commands import AddNode, EditPlan, RemoveNode, RewireNode
+from ..draft import Draft
+from ..graph import depth, find_cycle, leaves
+from ..limits import GRAPH_DEPTH_MAX, NODES_MAX
+from ..names import NodeId
+from ..refusals import run_is_over, situation
+from ..run import NodeState, working_memory
+from ..workflow import NodeDefinition, Retry
+from . import steps
+
+AUTOMATIC = "opentask"
+"""`createdBy` of the summary that a run was given because its workflow has none."""
+
+
+def fresh_node(draft: Draft, node: NodeDefinition, *, created_by: str | None = None) -> NodeState:
+    """The state a node begins with."""
+    defaults = draft.plan.defaults
+    agent_id = node.agent_id or defaults.agent_id
+    session_agent = agent_id or draft.state.source_agent_id
+    return NodeState(
+        id=node.id,
+        title=node.title,
+        kind=node.kind,
+        status="pending",
+        needs=node.needs,
+        outputs_mode=node.outputs.mode,
+        agent_id=agent_id,
+        priority=node.priority,
+        session_key=node.session_key or f"agent:{session_agent}:opentask:{draft.state.run_id}:{node.id}",
+        working_memory=working_memory(node.id, kind=node.kind),
+        max_attempts=(node.retry or defaults.retry or Retry()).max_attempts,
+        tags=node.tags,
+        created_by=created_by,
+    )
+
+
+def add_node(draft: Draft, command: AddNode) -> None:
+    """Add a node, and make others need it."""
+    node = command.node
+    _require_open(draft, asked="change_plan add_node")
+    if any(known.lower() == node.id.lower() for known in draft.nodes):
+        raise Conflict(
+            f"node {node.id!r} exists already",
+            hint="choose another id; rewire_node changes what a node needs",
+            next=(NextCall("get_run", {"run_id": draft.state.run_id}, "shows the nodes"),),
+        )
+    if len(draft.nodes) >= NODES_MAX:
+        raise LimitExceeded("the plan", limit=NODES_MAX, size=len(draft.nodes) + 1, unit="nodes")
+    for need in node.needs:
+        draft.node(need)
+    needs = {**_needs(draft), node.id: node.needs}
+    for dependant in command.needed_by:
+        _require_unstarted(draft, dependant, asked="change_plan add_node needed_by")
+        needs[dependant] = (*needs[dependant], node.id)
+    _require_sound(needs)
+    draft.set_plan(nodes={**draft.plan.nodes, node.id: node})
+    draft.nodes[node.id] = fresh_node(draft, node, created_by=draft.actor.id)
+    draft.tell("node.added", node.id, kind=node.kind, needs=list(node.needs), neededBy=list(command.needed_by) or None)
+    for dependant in command.needed_by:
+        _rewire(draft, dependant, needs[dependant])
+    keep_summary_last(draft)
+    draft.answer = {"nodeId": node.id}
+
+
+def rewire_node(draft: Draft, command: RewireNode) -> None:
+    """Change what a node needs, and who needs it."""
+    _require_open(draft, asked="change_plan rewire_node")
+    node = draft.node(command.node_id)
+    needs = _needs(draft)
+    if command.needs is not None and tuple(command.needs) != node.needs:
+        _require_unstarted(draft, node.id, asked="change_plan rewire_node")
+        for need in command.needs:
+            draft.node(need)
+        needs[node.id] = tuple(dict.fromkeys(command.needs))
+    if command.needed_by is not None:
+        for wanted in command.needed_by:
+            draft.node(wanted)
+        for other in draft.nodes.values():
+            if (other.id in command.needed_by) == (node.id in other.needs):
+                continue
+            _require_unstarted(draft, other.id, asked="change_plan rewire_node needed_by")
+            rest = tuple(need for need in needs[other.id] if need != node.id)
+            needs[other.id] = (*rest, node.id) if other.id in command.needed_by else rest
+    _require_sound(needs)
+    for node_id, wanted_needs in needs.items():
+        if wanted_needs != draft.nodes[node_id].needs:
+            _rewire(draft, node_id, wanted_needs)
+    keep_summary_last(draft)
+    draft.answer = {"nodeId": node.id}
+
+
+def remove_node(draft: Draft, command: RemoveNode) -> None:
+    """Take a node out; whoever needed it needs what it needed."""
+    _require_open(draft, asked="change_plan remove_node")
+    node = draft.node(command.node_id)
+    _require_unstarted(draft, node.id, asked="change_plan remove_node")
+    if len(draft.nodes) == 1:
+        raise IllegalTransition(
+            f"node {node.id!r} is the only one of the run",
+            hint="request_control skip or cancel ends the run",
+            next=(NextCall("get_run", {"run_id": draft.state.run_id}),),
+        )
+    dependants = [other.id for other in draft.nodes.values() if node.id in other.needs]
+    for dependant in dependants:
+        _require_unstarted(draft, dependant, asked="change_plan remove_node")
+    for dependant in dependants:
+        inherited = (need for need in (*draft.nodes[dependant].needs, *node.needs) if need != node.id)
+        _rewire(draft, dependant, tuple(dict.fromkeys(inherited)))
+    del draft.nodes[node.id]
+    draft.set_plan(nodes={key: plan for key, plan in draft.plan.nodes.items() if key != node.id})
+    draft.tell("node.removed", node.id, kind=node.kind, needs=list(node.needs))
+    keep_summary_last(draft)
+    draft.answer = {"nodeId": node.id}
+
+
+def edit_plan(draft: Draft, command: EditPlan) -> None:
+    """Take over titles and prompts of nodes that have not started; the rest is refused in words."""
+    changed: list[str] = []
+    if command.title and command.title != draft.state.title:
+        draft.set_state(title=command.title)
+        draft.set_plan(title=command.title)
+        changed.append("title")
+    for node_id in dict.fromkeys((*command.titles, *command.prompts)):
+        node = draft.nodes.get(node_id)
+        if node is None:
+            continue
+        if node.status not in ("pending", "ready"):
+            draft.warnings.append(f"plan_edit_refused: node {node_id!r} is {node.status}; its text stays as it was")
+            continue
+        title = command.titles.get(node_id, node.title)
+        plan = draft.plan.nodes[node_id]
+        prompt = command.prompts.get(node_id, plan.prompt)
+        if (title, prompt) == (plan.title, plan.prompt):
+            continue
+        edited = plan.model_copy(update={"title": title, "prompt": prompt})
+        draft.set_plan(nodes={**draft.plan.nodes, node_id: edited})
+        if title != node.title:
+            draft.change(node_id, title=title)
+        changed.append(node_id)
+    if changed:
+        draft.tell("run.plan_edited", changed=list(changed), file="workflow.lock.md")
+    draft.answer = {"changed": list(changed)}
+
+
+def add_summary(draft: Draft) -> None:
+    """Give a run of two or more nodes without a summary one that needs every leaf."""
+    if len(draft.nodes) < 2 or any(node.kind == "summary" for node in draft.nodes.values()):
+        return
+    node_id = next(
+        name for name in ("summary", *(f"summary-{n}" for n in range(2, NODES_MAX + 2))) if name not in draft.nodes
+    )
+    node = NodeDefinition(
+        id=node_id,
+        title="Summary",
+        kind="summary",
+        needs=leaves(_needs(draft)),
+        prompt="Sum up what the run did and found, for whoever asked for it, from the reports of the nodes before.",
+    )
+    draft.set_plan(nodes={**draft.plan.nodes, node.id: node})
+    draft.nodes[node.id] = fresh_node(draft, node, created_by=AUTOMATIC)
+    draft.tell("node.added", node.id, by=draft.system, kind=node.kind, needs=list(node.needs))
+
+
+def keep_summary_last(draft: Draft) -> None:
+    """An automatic summary that has not started keeps needing every leaf."""
+    summary = next((node for node in draft.nodes.values() if node.created_by == AUTOMATIC), None)
+    if summary is None or summary.status not in ("pending", "ready"):
+        return
+    others = {key: needs for key, needs in _needs(draft).items() if key != summary.id}
+    wanted = leaves(others)
+    if set(wanted) != set(summary.needs):
+        _rewire(draft, summary.id, tuple(wanted))
+
+
+def _needs(draft: Draft) -> dict[NodeId, tuple[NodeId, ...]]:
+    return {node.id: node.needs for node in draft.nodes.values()}
+
+
+def _require_open(draft: Draft, *, asked: str) -> None:
+    if draft.state.is_ended:
+        raise run_is_over(draft.state, asked=asked)
+
+
+def _require_unstarted(draft: Draft, node_id: NodeId, *, asked: str) -> None:
+    node = draft.node(node_id)
+    if node.status in ("pending", "ready") or (node.status == "waiting" and node.kind in ("wait", "approval")):
+        return
+    raise IllegalTransition(
+        f"node {node_id!r} is {situation(node)}; {asked} changes only nodes that have not started",
+        hint="add_node puts new work after it",
+        next=(NextCall("get_run", {"run_id": draft.state.run_id}, "shows what has not started"),),
+        node_id=node_id,
+        status=node.status,
+    )
+
+
+def _require_sound(needs: dict[NodeId, tuple[NodeId, ...]]) -> None:
+    cycle = find_cycle(needs)
+    if cycle:
+        raise InvalidRequest(
+            f"this would make a cycle: {' -> '.join(cycle)}",
+            hint="leave out one of these needs",
+            cycle=list(cycle),
+        )
+    if (deep := depth(needs)) > GRAPH_DEPTH_MAX:
+        raise LimitExceeded("the plan's longest chain", limit=GRAPH_DEPTH_MAX, size=deep, unit="nodes")
+
+
+def _rewire(draft: Draft, node_id: NodeId, needs: tuple[NodeId, ...]) -> None:
+    """Give a node new needs; one that was ready and now needs open work is pending again."""
+    node = draft.change(node_id, needs=needs)
+    plan = draft.plan.nodes[node_id].model_copy(update={"needs": needs})
+    draft.set_plan(nodes={**draft.plan.nodes, node_id: plan})
+    fields: dict[str, object] = {"ready_at": None, "lease": None}
+    if node.status == "ready" and not steps.needs_are_satisfied(draft, node):
+        draft.step("demote", node_id, "pending", fields=fields)
+    draft.tell("node.rewired", node_id, needs=list(needs))

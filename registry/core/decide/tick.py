@@ -1,0 +1,195 @@
+"""What happens by itself: leases and deadlines past, waits over, promotion, the end of a run.
+
+`settle` runs within every mutation and alone on request. Each of its passes can only move
+nodes forward, so it comes to rest; without change it tells nothing.
+"""
+
+from datetime import datetime
+
+from ..draft import Draft
+from ..expressions import ExpressionFault, ExpressionTypeError, NodeFacts, evaluate, parse_when
+from ..names import NodeId, iso
+from ..run import NodeState, Run
+from . import steps
+from .effects import stop_cron
+
+_SETTLING = frozenset({"running", "paused"})
+
+
+def settle(draft: Draft) -> None:
+    """Advance whatever time and facts allow."""
+    if draft.state.status not in _SETTLING:
+        return
+    expire(draft)
+    told = -1
+    while told != len(draft.events):
+        told = len(draft.events)
+        _end_waits(draft)
+        _promote(draft)
+        _begin_automatic_waits(draft)
+    _end_run(draft)
+
+
+def expire(draft: Draft) -> None:
+    """Record leases and deadlines that are past."""
+    now = iso(draft.now)
+    for node in list(draft.nodes.values()):
+        if not node.is_open:
+            continue
+        if node.deadline is not None and node.deadline <= now:
+            # A deadline is the end of the whole node: another attempt would begin after it.
+            steps.fail(draft, node.id, "its deadline passed", outcome="timed_out", final=True, by=draft.system)
+        elif node.status == "running" and node.lease_has_expired(draft.now) and not node.managed:
+            steps.lose(draft, node.id)
+
+
+def _end_waits(draft: Draft) -> None:
+    for node in list(draft.nodes.values()):
+        if node.status != "waiting" or not _is_over(draft, node):
+            continue
+        if node.kind in ("wait", "approval"):
+            steps.complete(draft, node.id, summary="the wait is over", by=draft.system)
+        else:
+            steps.release(draft, node.id, message="the wait is over", by=draft.system, asked="the wait's end")
+
+
+def _is_over(draft: Draft, node: NodeState) -> bool:
+    wait = node.wait
+    if wait is None:
+        return False
+    if wait.type == "until":
+        return wait.at is not None and wait.at <= iso(draft.now)
+    if wait.type == "file_exists":
+        return wait.path is not None and draft.has_file(wait.path)
+    if wait.type == "next_tick":
+        return draft.rev > wait.since_rev
+    if wait.type == "event":
+        first = draft.before.log.seq + 1
+        return any(
+            event.name == wait.event and seq > wait.since_seq for seq, event in enumerate(draft.events, start=first)
+        )
+    return False
+
+
+def _promote(draft: Draft) -> None:
+    for node in list(draft.nodes.values()):
+        if node.status != "pending" or not steps.needs_are_satisfied(draft, node):
+            continue
+        try:
+            wanted = _condition_holds(draft, node.id)
+        except (ExpressionFault, ExpressionTypeError) as fault:
+            steps.fail(draft, node.id, f"its condition cannot be judged: {fault}", final=True, by=draft.system)
+            continue
+        if wanted:
+            steps.promote(draft, node.id)
+        else:
+            steps.skip(draft, node.id, outcome="condition_false", by=draft.system)
+
+
+def _condition_holds(draft: Draft, node_id: NodeId) -> bool:
+    condition = draft.plan.nodes[node_id].when
+    if not condition:
+        return True
+    facts = {key: NodeFacts(status=node.status, result=node.result or {}) for key, node in draft.nodes.items()}
+    return evaluate(parse_when(condition), inputs=draft.state.inputs, nodes=facts)
+
+
+def _begin_automatic_waits(draft: Draft) -> None:
+    if draft.is_paused:
+        return
+    for node in list(draft.nodes.values()):
+        if node.status == "ready" and node.kind in ("wait", "approval"):
+            steps.begin_wait(draft, node.id, draft.plan.nodes[node.id].wait_for, by=draft.system)
+
+
+def _end_run(draft: Draft) -> None:
+    statuses = {node.status for node in draft.nodes.values()}
+    if statuses & {"ready", "running", "waiting"}:
+        return
+    failed = [node.id for node in draft.nodes.values() if node.status == "failed"]
+    if "pending" in statuses:
+        if draft.is_paused:
+            return
+        blocked = [node.id for node in draft.nodes.values() if node.status == "pending"]
+        end(draft, "failed", failed=failed, blocked=blocked)
+    elif failed:
+        end(draft, "failed", failed=failed, blocked=[])
+    else:
+        end(draft, "completed", failed=[], blocked=[])
+
+
+def end(draft: Draft, status: str, *, failed: list[NodeId], blocked: list[NodeId]) -> None:
+    """Close the run; the last event of its mutation."""
+    draft.set_state(status=status, paused=None)
+    stop_cron(draft)
+    by = draft.system
+    if status == "completed":
+        draft.tell("run.completed", by=by)
+        return
+    message = f"{', '.join(failed[:5])} failed" if failed else "nothing can go on"
+    if blocked:
+        message += f"; {', '.join(blocked[:5])} cannot start"
+    draft.tell("run.failed", message=message, by=by, failed=list(failed), blocked=list(blocked))
+
+
+def reopen_if_possible(draft: Draft) -> None:
+    """A retry or skip that makes progress possible opens a failed run again."""
+    if draft.state.status != "failed":
+        return
+    nodes = draft.nodes.values()
+    can_go_on = any(
+        node.status in ("ready", "running", "waiting")
+        or (node.status == "pending" and steps.needs_are_satisfied(draft, node))
+        for node in nodes
+    )
+    if can_go_on or all(node.is_satisfied for node in nodes):
+        draft.set_state(status="running", paused=None)
+        draft.tell("run.reopened", by=draft.system)
+
+
+def wake_at(draft: Draft) -> str | None:
+    """When a tick could next change something; in the past for what only a look can tell."""
+    if draft.state.status not in _SETTLING:
+        return None
+    moments: list[str] = []
+    for node in draft.nodes.values():
+        if not node.is_open:
+            continue
+        if node.deadline is not None:
+            moments.append(node.deadline)
+        if node.status == "running" and node.lease is not None and node.lease.expires_at is not None:
+            moments.append(node.lease.expires_at)
+        if node.status == "waiting" and node.wait is not None:
+            if node.wait.type == "until" and node.wait.at is not None:
+                moments.append(node.wait.at)
+            elif node.wait.type in ("next_tick", "file_exists"):
+                moments.append(draft.at)
+    return min(moments, default=None)
+
+
+def waited_for_files(run: Run) -> tuple[str, ...]:
+    """Run-relative paths that waits look for, or may look for within this mutation."""
+    paths = []
+    for node in run.state.nodes.values():
+        if node.status == "waiting" and node.wait is not None and node.wait.path:
+            paths.append(node.wait.path)
+        elif node.kind == "wait" and node.status in ("pending", "ready"):
+            planned = run.plan.nodes[node.id].wait_for
+            if planned is not None and planned.path:
+                paths.append(planned.path)
+    return tuple(paths)
+
+
+def depended_on(run: Run) -> tuple[str, ...]:
+    """Tasks of other runs that open nodes here depend on."""
+    return tuple(dict.fromkeys(task for node in run.state.nodes.values() if node.is_open for task in node.depends_on))
+
+
+def next_backoff(run: Run, now: datetime) -> str | None:
+    """When the first ready node that is held back by its retry rule may be claimed."""
+    held = [
+        node.not_before
+        for node in run.state.nodes.values()
+        if node.status == "ready" and node.not_before is not None and node.not_before > iso(now)
+    ]
+    return min(held, default=None)
