@@ -10,14 +10,19 @@ from ..draft import Draft
 from ..limits import ATTEMPTS_KEPT
 from ..names import NodeId, iso, moment
 from ..record import Bag, Json
-from ..run import Actor, Attempt, Lease, NodeState, NodeStatus, Outcome, Wait
+from ..run import SATISFIED, Actor, Attempt, Lease, NodeState, NodeStatus, Outcome, Wait
 from ..workflow import WaitFor
 from .effects import abort_child
 
 
 def needs_are_satisfied(draft: Draft, node: NodeState) -> bool:
     """Whether everything the node needs is completed or skipped."""
-    return all(need in draft.nodes and draft.nodes[need].is_satisfied for need in node.needs)
+    nodes = draft.nodes
+    # A tick asks this of every pending node, up to a thousand times a mutation.
+    for need in node.needs:  # noqa: SIM110 - all() with a generator takes twice as long
+        if need not in nodes or nodes[need].status not in SATISFIED:
+            return False
+    return True
 
 
 def promote(draft: Draft, node_id: NodeId) -> None:

@@ -4,12 +4,14 @@
 nodes forward, so it comes to rest; without change it tells nothing.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from ..draft import Draft
 from ..expressions import ExpressionFault, ExpressionTypeError, NodeFacts, evaluate, parse_when
 from ..names import NodeId, iso
-from ..run import NodeState, Run
+from ..run import NodeState, NodeStatus, Run
 from . import steps
 from .effects import stop_cron
 
@@ -24,9 +26,8 @@ def settle(draft: Draft) -> None:
     told = -1
     while told != len(draft.events):
         told = len(draft.events)
-        _end_waits(draft)
-        _promote(draft)
-        _begin_automatic_waits(draft)
+        for node in list(draft.nodes.values()):
+            _MOVES[node.status](draft, node)
     _end_run(draft)
 
 
@@ -34,23 +35,24 @@ def expire(draft: Draft) -> None:
     """Record leases and deadlines that are past."""
     now = iso(draft.now)
     for node in list(draft.nodes.values()):
-        if not node.is_open:
-            continue
-        if node.deadline is not None and node.deadline <= now:
+        if node.deadline is not None and node.deadline <= now and node.is_open:
             # A deadline is the end of the whole node: another attempt would begin after it.
             steps.fail(draft, node.id, "its deadline passed", outcome="timed_out", final=True, by=draft.system)
         elif node.status == "running" and node.lease_has_expired(draft.now) and not node.managed:
             steps.lose(draft, node.id)
 
 
-def _end_waits(draft: Draft) -> None:
-    for node in list(draft.nodes.values()):
-        if node.status != "waiting" or not _is_over(draft, node):
-            continue
-        if node.kind in ("wait", "approval"):
-            steps.complete(draft, node.id, summary="the wait is over", by=draft.system)
-        else:
-            steps.release(draft, node.id, message="the wait is over", by=draft.system, asked="the wait's end")
+def _rest(_draft: Draft, _node: NodeState) -> None:
+    """Nothing moves this node but somebody's word."""
+
+
+def _end_wait(draft: Draft, node: NodeState) -> None:
+    if not _is_over(draft, node):
+        return
+    if node.kind in ("wait", "approval"):
+        steps.complete(draft, node.id, summary="the wait is over", by=draft.system)
+    else:
+        steps.release(draft, node.id, message="the wait is over", by=draft.system, asked="the wait's end")
 
 
 def _is_over(draft: Draft, node: NodeState) -> bool:
@@ -71,19 +73,19 @@ def _is_over(draft: Draft, node: NodeState) -> bool:
     return False
 
 
-def _promote(draft: Draft) -> None:
-    for node in list(draft.nodes.values()):
-        if node.status != "pending" or not steps.needs_are_satisfied(draft, node):
-            continue
-        try:
-            wanted = _condition_holds(draft, node.id)
-        except (ExpressionFault, ExpressionTypeError) as fault:
-            steps.fail(draft, node.id, f"its condition cannot be judged: {fault}", final=True, by=draft.system)
-            continue
-        if wanted:
-            steps.promote(draft, node.id)
-        else:
-            steps.skip(draft, node.id, outcome="condition_false", by=draft.system)
+def _promote(draft: Draft, node: NodeState) -> None:
+    if not steps.needs_are_satisfied(draft, node):
+        return
+    try:
+        wanted = _condition_holds(draft, node.id)
+    except (ExpressionFault, ExpressionTypeError) as fault:
+        steps.fail(draft, node.id, f"its condition cannot be judged: {fault}", final=True, by=draft.system)
+        return
+    if wanted:
+        steps.promote(draft, node.id)
+        _begin_automatic_wait(draft, draft.nodes[node.id])
+    else:
+        steps.skip(draft, node.id, outcome="condition_false", by=draft.system)
 
 
 def _condition_holds(draft: Draft, node_id: NodeId) -> bool:
@@ -94,12 +96,21 @@ def _condition_holds(draft: Draft, node_id: NodeId) -> bool:
     return evaluate(parse_when(condition), inputs=draft.state.inputs, nodes=facts)
 
 
-def _begin_automatic_waits(draft: Draft) -> None:
-    if draft.is_paused:
-        return
-    for node in list(draft.nodes.values()):
-        if node.status == "ready" and node.kind in ("wait", "approval"):
-            steps.begin_wait(draft, node.id, draft.plan.nodes[node.id].wait_for, by=draft.system)
+def _begin_automatic_wait(draft: Draft, node: NodeState) -> None:
+    if node.kind in ("wait", "approval") and not draft.is_paused:
+        steps.begin_wait(draft, node.id, draft.plan.nodes[node.id].wait_for, by=draft.system)
+
+
+_MOVES: Final[dict[NodeStatus, Callable[[Draft, NodeState], None]]] = {
+    "pending": _promote,
+    "ready": _begin_automatic_wait,
+    "running": _rest,
+    "waiting": _end_wait,
+    "completed": _rest,
+    "failed": _rest,
+    "skipped": _rest,
+}
+"""What a node in each status may do by itself."""
 
 
 def _end_run(draft: Draft) -> None:
@@ -153,7 +164,7 @@ def wake_at(draft: Draft) -> str | None:
         return None
     moments: list[str] = []
     for node in draft.nodes.values():
-        if not node.is_open:
+        if node.status not in ("ready", "running", "waiting"):
             continue
         if node.deadline is not None:
             moments.append(node.deadline)
@@ -171,7 +182,7 @@ def waited_for_files(run: Run) -> tuple[str, ...]:
     """Run-relative paths that waits look for, or may look for within this mutation."""
     paths = []
     for node in run.state.nodes.values():
-        if node.status == "waiting" and node.wait is not None and node.wait.path:
+        if node.wait is not None and node.wait.path:
             paths.append(node.wait.path)
         elif node.kind == "wait" and node.status in ("pending", "ready"):
             planned = run.plan.nodes[node.id].wait_for
@@ -182,7 +193,8 @@ def waited_for_files(run: Run) -> tuple[str, ...]:
 
 def depended_on(run: Run) -> tuple[str, ...]:
     """Tasks of other runs that open nodes here depend on."""
-    return tuple(dict.fromkeys(task for node in run.state.nodes.values() if node.is_open for task in node.depends_on))
+    held = (node for node in run.state.nodes.values() if node.depends_on and node.is_open)
+    return tuple(dict.fromkeys(task for node in held for task in node.depends_on))
 
 
 def next_backoff(run: Run, now: datetime) -> str | None:
