@@ -4,6 +4,7 @@ The library below them is the package `registry`, a name that people's own proje
 `require_own_registry` is asked before the first import of it.
 """
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,16 +12,25 @@ __version__ = "0.1.0"
 
 
 class ForeignRegistry(ImportError):
-    """`import registry` would give, or gave, another package than the one installed with this one."""
+    """`import registry` would not give the package that is installed with this one.
+
+    Args:
+        found: The file it would give; empty if there is none.
+        own: The file it should give.
+    """
 
     def __init__(self, *, found: str, own: str) -> None:
-        super().__init__(
-            f"the package `registry` comes from {found}, not from {own}, where OpenTask MCP's own is\n"
-            "start `opentask` or `opentask-mcp` instead of `python -m opentask_mcp`, or take the folder "
-            "above the first path out of PYTHONPATH",
-            name="registry",
-            path=found,
-        )
+        if found:
+            file = Path(found)
+            searched = file.parent.parent if file.name == "__init__.py" else file.parent
+            message = (
+                f"the package `registry` would come from {found}; OpenTask MCP's own is {own}\n"
+                f"Python searches {searched} first: take it out of PYTHONPATH, and start `opentask` or "
+                "`opentask-mcp` there instead of `python -m opentask_mcp`"
+            )
+        else:
+            message = f"the package `registry` is missing; OpenTask MCP's own is {own}\ninstall opentask-mcp again"
+        super().__init__(message, name="registry", path=found or None)
         self.found = found
         self.own = own
 
@@ -33,15 +43,15 @@ def require_own_registry() -> None:
     as a missing name deep inside an import.
 
     Raises:
-        ForeignRegistry: another package has the name; the message has both paths.
+        ForeignRegistry: another package has the name, or none has; the message has both paths.
     """
     own = Path(__file__).resolve().parent.parent / "registry" / "__init__.py"
-    try:
+    loaded = sys.modules.get("registry")
+    if loaded is None:
         spec = find_spec("registry")
-    except ValueError:  # something put a module without a spec into sys.modules
-        spec = None
-    if spec is None or spec.origin is None:
-        # A folder without __init__.py yields to any real package, so ours is not installed at all.
-        raise ForeignRegistry(found="nowhere", own=str(own))
-    if Path(spec.origin).resolve() != own:
-        raise ForeignRegistry(found=spec.origin, own=str(own))
+        # A folder without __init__.py has no file and yields to any real package.
+        found = (spec.origin if spec else None) or ""
+    else:
+        found = getattr(loaded, "__file__", None) or repr(loaded)
+    if not found or Path(found).resolve() != own:
+        raise ForeignRegistry(found=found, own=str(own))

@@ -9,16 +9,16 @@ import sys
 from . import ForeignRegistry, require_own_registry
 
 
-def opentask() -> object:
-    """Run the command line; the value is for `sys.exit`."""
+def opentask() -> int | None:
+    """Run the command line; the value is the exit status."""
     _stop_if_shadowed("opentask")
     from .cli.main import main
 
     return main()
 
 
-def opentask_mcp() -> object:
-    """Run the MCP server; the value is for `sys.exit`."""
+def opentask_mcp() -> int | None:
+    """Run the MCP server; the value is the exit status."""
     _stop_if_shadowed("opentask-mcp")
     from .mcp.main import main
 
