@@ -186,11 +186,11 @@ class Registry:
         return Facts(
             now=clock.now(),
             files=session.sizes(paths) if paths else {},
-            tasks={task: self._task_status(task) for task in tasks},
+            tasks={task: self.task_status(task) for task in tasks},
             run_dir=self.store.run_dir(session.run.state.run_id),
         )
 
-    def _task_status(self, task: TaskId) -> str:
+    def task_status(self, task: TaskId) -> str:
         """The public status of a task in another run; `unknown` when there is none."""
         run_id, _, node_id = task.partition(":")
         try:

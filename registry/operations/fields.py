@@ -16,6 +16,7 @@ from ..core.limits import (
     PAYLOAD_BYTES_MAX,
     PRIORITY_MAX,
     PRIORITY_MIN,
+    RESULT_BYTES_MAX,
     TAGS_MAX,
 )
 from ..core.names import ID_RULE, is_id, legal_id, shown
@@ -101,6 +102,18 @@ def _payload(value: Bag, info: ValidationInfo) -> Bag:
     return value
 
 
+def _result(value: Bag, info: ValidationInfo) -> Bag:
+    size = bag_bytes(value, name=_name(info))
+    if size > RESULT_BYTES_MAX:
+        raise LimitExceeded(
+            _name(info),
+            limit=RESULT_BYTES_MAX,
+            size=size,
+            hint="it is the node's small result, which conditions read; put the rest into the report",
+        )
+    return value
+
+
 def _priority(value: object, info: ValidationInfo) -> int:
     number = value
     if isinstance(value, str):
@@ -120,6 +133,12 @@ def _lease(value: int, info: ValidationInfo) -> int:
     raise ValueError(
         f"{_name(info)} is {value}; it must be {LEASE_S_MIN} to {LEASE_S_MAX:,} seconds, or 0 for a lease without end"
     )
+
+
+def _percent(value: int, info: ValidationInfo) -> int:
+    if 0 <= value <= 100:
+        return value
+    raise ValueError(f"{_name(info)} is {value}; it must be 0 to 100")
 
 
 def _limit(value: int, info: ValidationInfo) -> int:
@@ -154,11 +173,15 @@ Content = Annotated[str, AfterValidator(_content)]
 Payload = Annotated[Bag, AfterValidator(_payload)]
 """A caller's own object, at most 64 KiB of JSON."""
 
+ResultBag = Annotated[Bag, AfterValidator(_result)]
+"""A node's result, at most 4 KiB of JSON."""
+
 Priority = Annotated[
     int, BeforeValidator(_priority), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
 ]
 """1 to 10 with 10 most urgent, or P0, P1, P2."""
 
+Percent = Annotated[int, AfterValidator(_percent)]
 LeaseSeconds = Annotated[int, AfterValidator(_lease)]
 StringList = tuple[str, ...]
 Tags = Annotated[tuple[str, ...], AfterValidator(_tags)]

@@ -1,0 +1,177 @@
+"""What a worker is given with a node: the brief, what came before, and what it must leave."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from ..core.names import NodeId
+from ..core.run import NodeState, Run
+from ..errors import RegistryError
+from ..registry import Registry
+from .answers import cut, report_path
+from .table import Result
+
+BRIEF_CHARS_MAX: Final = 8_000
+BRIEF_SHOWN_MAX: Final = 10_000
+"""The brief counted as JSON shows it, where every newline and quote is two characters."""
+
+SUMMARY_CHARS_MAX: Final = 300
+INLINE_BYTES_MAX: Final = 64 << 10
+"""Reports above this are never put into an answer, and their length is told in bytes."""
+
+INLINE_LEAST: Final = 400
+"""Less room than this for a report is not worth a cut one."""
+
+
+class InputRow(Result):
+    """What a needed node left. `chars` is the length of the file at `path`."""
+
+    node_id: str
+    status: str
+    summary: str | None = None
+    path: str | None = None
+    chars: int | None = None
+    content: str | None = None
+    content_cut: bool | None = None
+
+
+class AttemptRow(Result):
+    """An attempt that is over."""
+
+    attempt: int
+    owner: str | None = None
+    ended: str
+    at: str
+    last_progress: str | None = None
+    error: str | None = None
+
+
+class OutputsRow(Result):
+    """What the node must leave: run-relative files."""
+
+    mode: str
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """The text to follow. `rest` is where a cut one goes on: path and position in bytes."""
+
+    text: str
+    rest: tuple[str, int] | None = None
+
+
+def brief_of(registry: Registry, run: Run, node: NodeState) -> Brief:
+    """The handoff where one was written, else the workspace root and the prompt."""
+    run_id, handoff = run.state.run_id, node.working_memory.handoff
+    if handoff is not None and (text := text_file(registry, run_id, handoff)):
+        kept = shortened(text, chars=BRIEF_CHARS_MAX, shown=BRIEF_SHOWN_MAX)
+        return Brief(kept, (handoff, len(kept.encode())) if len(kept) < len(text) else None)
+    definition = run.plan.nodes[node.id]
+    head = f"Workspace root: {registry.store.run_dir(run_id)}\n\n"
+    text = definition.prompt.strip() or _of_summary(run, node)
+    kept = shortened(text, chars=BRIEF_CHARS_MAX - len(head), shown=BRIEF_SHOWN_MAX - len(head) - 4)
+    return Brief(head + kept, ("workflow.lock.md", 0) if len(kept) < len(text) else None)
+
+
+def _of_summary(run: Run, node: NodeState) -> str:
+    """A summary node needs no prompt of its own: what it has to do follows from the plan."""
+    needs = ", ".join(node.needs) or "the other nodes"
+    return f"Sum up the run {run.state.run_id!r} for the person who asked for it, from what these nodes left: {needs}."
+
+
+def inputs_of(registry: Registry, run: Run, node: NodeState) -> tuple[InputRow, ...]:
+    """What each needed node left, without contents."""
+    rows = []
+    for need in node.needs:
+        left = run.state.nodes.get(need)
+        if left is None:
+            continue
+        path = report_path(left)
+        size = _length(registry, run.state.run_id, path) if path else None
+        rows.append(
+            InputRow(
+                node_id=need,
+                status=left.status,
+                summary=cut(left.summary, SUMMARY_CHARS_MAX) if left.summary else None,
+                path=path if size is not None else None,
+                chars=size,
+            )
+        )
+    return tuple(rows)
+
+
+def with_contents(registry: Registry, run: Run, rows: tuple[InputRow, ...], *, room: int) -> tuple[InputRow, ...]:
+    """The rows with as much of their files as there is room for, shared fairly; short files leave more to long ones."""
+    wanted = sorted((row.chars or 0, row.node_id) for row in rows if row.path and (row.chars or 0) <= INLINE_BYTES_MAX)
+    contents: dict[NodeId, str] = {}
+    paths = {row.node_id: row.path for row in rows}
+    for place, (_, node_id) in enumerate(wanted):
+        share = room // (len(wanted) - place)
+        text = text_file(registry, run.state.run_id, paths[node_id] or "")
+        if text is None or share < INLINE_LEAST:
+            continue
+        contents[node_id] = shortened(text, chars=share, shown=share)
+        room -= len(json.dumps(contents[node_id], ensure_ascii=False))
+    return tuple(
+        row.model_copy(update={"content": text, "content_cut": True if len(text) < (row.chars or 0) else None})
+        if (text := contents.get(row.node_id)) is not None
+        else row
+        for row in rows
+    )
+
+
+def attempts_of(node: NodeState) -> tuple[AttemptRow, ...]:
+    """Attempts that are over: the next one must know of them."""
+    return tuple(
+        AttemptRow(
+            attempt=past.attempt,
+            owner=past.owner,
+            ended=past.ended,
+            at=past.at,
+            last_progress=cut(past.progress, SUMMARY_CHARS_MAX) if past.progress else None,
+            error=cut(past.error, SUMMARY_CHARS_MAX) if past.error else None,
+        )
+        for past in node.attempts
+    )
+
+
+def outputs_of(run: Run, node_id: NodeId) -> OutputsRow:
+    """What the node must leave before it can be completed."""
+    definition = run.plan.nodes[node_id]
+    return OutputsRow(mode=definition.outputs.mode, required=definition.required_files)
+
+
+def shortened(text: str, *, chars: int, shown: int) -> str:
+    """The beginning of a text: at most so many characters, and so many as JSON shows them."""
+    kept = text[:chars]
+    while kept and len(json.dumps(kept, ensure_ascii=False)) > shown:
+        over = len(json.dumps(kept, ensure_ascii=False)) - shown
+        kept = kept[: len(kept) - max(1, over // 2)]
+    return kept
+
+
+def text_file(registry: Registry, run_id: str, path: str) -> str | None:
+    """A short file as text; None where there is none, or it is long or no text."""
+    try:
+        content, size = registry.store.read_file(run_id, path, offset=0, limit=INLINE_BYTES_MAX)
+    except RegistryError:
+        return None
+    if not content or size > INLINE_BYTES_MAX:
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _length(registry: Registry, run_id: str, path: str) -> int | None:
+    """Characters of a file; of a long one the bytes; None where it is gone."""
+    text = text_file(registry, run_id, path)
+    if text is not None:
+        return len(text)
+    try:
+        _, size = registry.store.read_file(run_id, path, offset=0, limit=1)
+    except RegistryError:
+        return None
+    return size or None

@@ -1,0 +1,184 @@
+"""Claims and heartbeats: how a worker gets a node, keeps it, and hears that it should stop."""
+
+from .. import clock
+from ..core.commands import ClaimNode, HeartbeatNode
+from ..core.limits import LEASE_S_DEFAULT
+from ..core.names import AgentId, NodeId, RunId
+from ..errors import IllegalTransition, InvalidRequest, LockTimeout, NextCall, NodeHeld, NotFound, RunPaused
+from . import fields
+from .acting import acting, agent_of, request_key
+from .answers import MessageRow, Mutated, finish_step, messages_view, mutated
+from .caller import Caller
+from .claim_answers import ClaimNodeResult, claimed, nothing_in_queue, nothing_in_run
+from .lookup import change_run, newest_open
+from .queues import AgentQueue, queue_of
+from .table import Operation, Request
+
+_TAKEN = (NodeHeld, IllegalTransition, RunPaused, NotFound, LockTimeout)
+"""What claiming a candidate may meet when another was quicker: the next one is tried."""
+
+
+class ClaimNodeRequest(Request):
+    """Claim (take, start) work under a lease: the next ready node of a run (run_id), of an agent's queue (agent_id),
+    or a named one (run_id and node_id). Returns the brief to follow, and the fence that finish_node needs. Nothing to
+    do is claimed: false with the reason, not an error. inline_inputs puts the reports of needed nodes into the answer;
+    lease_s 0 is a lease without end. The same request_id gives the same claim again.
+    """
+
+    run_id: fields.RunId | None = None
+    node_id: fields.NodeId | None = None
+    agent_id: fields.AgentId | None = None
+    session_key: fields.SessionKey | None = None
+    lease_s: fields.LeaseSeconds = LEASE_S_DEFAULT
+    min_priority: fields.Priority | None = None
+    inline_inputs: bool = False
+    request_id: fields.RequestId | None = None
+
+
+def _claim_node(caller: Caller, request: ClaimNodeRequest) -> ClaimNodeResult:
+    agent_id = agent_of(caller, request.agent_id)
+    if request.run_id is None:
+        if request.agent_id is None or request.node_id is not None:
+            raise _where_from(caller, request)
+        return _claim_from_queue(caller, request, agent_id)
+    outcome = change_run(
+        caller,
+        request.run_id,
+        _command(caller, request, agent_id, node_id=request.node_id),
+        request=request_key(request, request.request_id),
+    )
+    if outcome.answer["claimed"]:
+        return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs)
+    return nothing_in_run(caller, outcome, agent_id, assigned_only=request.agent_id is not None)
+
+
+def _command(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, *, node_id: NodeId | None) -> ClaimNode:
+    return ClaimNode(
+        actor=acting(caller, request.agent_id),
+        agent_id=agent_id,
+        node_id=node_id,
+        assigned_only=request.agent_id is not None,
+        session_key=request.session_key,
+        lease_s=request.lease_s,
+        min_priority=request.min_priority or 1,
+        fence_secret=clock.fresh_secret(),
+    )
+
+
+def _where_from(caller: Caller, request: ClaimNodeRequest) -> InvalidRequest:
+    """Neither a run nor a queue was named."""
+    if request.node_id is not None:
+        message = f"node_id {request.node_id!r} needs the run_id of its run"
+    else:
+        message = "say run_id (any ready node of it) or agent_id (that agent's queue)"
+    named = {"node_id": request.node_id} if request.node_id is not None else {}
+    open_runs = [
+        NextCall("claim_node", {"run_id": run.run_id, **named}, "an open run") for run in newest_open(caller.registry)
+    ]
+    return InvalidRequest(message, next=(*open_runs, NextCall("list_runs", {"status": "open"}, "shows the open runs")))
+
+
+def _claim_from_queue(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId) -> ClaimNodeResult:
+    """The first of the agent's nodes that nobody else gets first."""
+    key = request_key(request, request.request_id)
+    queue = queue_of(caller.registry, agent_id, min_priority=request.min_priority or 1, now=clock.now())
+    if key is not None and (run_id := _run_claimed_before(caller, queue, key.id)) is not None:
+        again = _command(caller, request, agent_id, node_id=None)
+        outcome = change_run(caller, run_id, again, request=key)
+        return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs)
+    for row in queue.rows:
+        if row.held_back is not None:
+            continue
+        try:
+            command = _command(caller, request, agent_id, node_id=row.node.id)
+            outcome = change_run(caller, row.run_id, command, request=key)
+        except _TAKEN:
+            continue
+        return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs)
+    return nothing_in_queue(queue)
+
+
+def _run_claimed_before(caller: Caller, queue: AgentQueue, request_id: str) -> RunId | None:
+    """The run in which this very call already claimed: an agent that asks again holds what it got."""
+    for run_id in dict.fromkeys(held.run_id for held in queue.holding):
+        if request_id in caller.registry.read(run_id).run.refs.operations:
+            return run_id
+    return None
+
+
+CLAIM_NODE = Operation(
+    name="claim_node",
+    request=ClaimNodeRequest,
+    result=ClaimNodeResult,
+    toolset="core",
+    read_only=False,
+    run=_claim_node,
+)
+
+
+class HeartbeatNodeRequest(Request):
+    """Keep a long claim alive (heartbeat): extends the lease by lease_s (default as claimed) and records a progress
+    line with percent. Call it every few minutes of long work. The answer also tells when a person paused or cancelled:
+    if stop is true, stop.
+    """
+
+    run_id: fields.RunId
+    node_id: fields.NodeId | None = None
+    fence: str
+    message: fields.Message | None = None
+    percent: fields.Percent | None = None
+    lease_s: fields.LeaseSeconds | None = None
+
+
+class HeartbeatNodeResult(Mutated):
+    """Whether to go on, until when the lease lives, and what people said meanwhile."""
+
+    run_id: str
+    node_id: str
+    attempt: int
+    lease_expires_at: str | None = None
+    stop: bool
+    stop_reason: str | None = None
+    messages: tuple[MessageRow, ...]
+
+
+def _heartbeat_node(caller: Caller, request: HeartbeatNodeRequest) -> HeartbeatNodeResult:
+    outcome = change_run(
+        caller,
+        request.run_id,
+        HeartbeatNode(
+            actor=caller.actor,
+            node_id=request.node_id,
+            fence=request.fence,
+            message=request.message,
+            percent=request.percent,
+            lease_s=request.lease_s,
+        ),
+    )
+    answer, run = outcome.answer, outcome.run
+    node = run.node(str(answer["nodeId"]))
+    calls = () if answer["stop"] else (finish_step(run.state.run_id, node, fence=request.fence),)
+    return HeartbeatNodeResult.model_validate(
+        mutated(
+            outcome,
+            caller,
+            run_id=run.state.run_id,
+            node_id=node.id,
+            attempt=answer["attempt"],
+            lease_expires_at=answer.get("leaseExpiresAt"),
+            stop=answer["stop"],
+            stop_reason=answer.get("stopReason"),
+            messages=messages_view(run.state, node.id),
+            next=calls,
+        )
+    )
+
+
+HEARTBEAT_NODE = Operation(
+    name="heartbeat_node",
+    request=HeartbeatNodeRequest,
+    result=HeartbeatNodeResult,
+    toolset="core",
+    read_only=False,
+    run=_heartbeat_node,
+)

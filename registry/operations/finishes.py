@@ -1,0 +1,166 @@
+"""The end of claimed work, handed in with its report."""
+
+from typing import Final, Literal
+
+from pydantic import Field
+
+from .. import clock
+from ..core.commands import FinishNode
+from ..core.names import shown
+from ..core.record import Bag
+from ..core.workflow import WaitFor
+from ..errors import InvalidRequest, LimitExceeded, NextCall
+from ..registry import RequestKey
+from . import fields
+from .acting import acting
+from .answers import EffectRow, Mutated, PausedRow, WaitingRow, effects_view, mutated, paused_view, waiting_for
+from .caller import Caller
+from .lookup import change_run, open_run
+from .paths import run_path
+from .table import Operation, Request
+from .waits_for import WaitForField
+
+ARTIFACTS_MAX: Final = 100
+
+
+class FinishNodeRequest(Request):
+    """Finish (complete, end, fail) work you claimed and hand in its report. outcome: completed (give summary and
+    report), failed (give error), waiting (give wait_for: {type: manual|next_tick|until|file_exists|event, seconds|at,
+    path, event}), or released back to the queue. fence is the one claim_node gave you. Writes report.md and
+    result.json; returns what became ready. payload is a small result that conditions of later nodes read. Sending it
+    again with the same fence and outcome gives the first answer.
+    """
+
+    run_id: fields.RunId
+    node_id: fields.NodeId | None = None
+    fence: str | None = None
+    outcome: Literal["completed", "failed", "waiting", "released"]
+    summary: fields.Message | None = None
+    report: fields.Content | None = None
+    payload: fields.ResultBag = Field(default_factory=dict)
+    artifacts: fields.StringList = ()
+    error: fields.Message | None = None
+    wait_for: WaitForField | None = None
+    accept_missing_outputs: bool = False
+
+
+class FinishNodeResult(Mutated):
+    """Where the node and the run stand after it."""
+
+    run_id: str
+    node_id: str
+    status: str
+    attempt: int
+    written: tuple[str, ...]
+    waiting_for: tuple[WaitingRow, ...] | None = None
+    paused: PausedRow | None = None
+    effects: tuple[EffectRow, ...] | None = None
+    late: bool | None = None
+    repeated: bool
+    will_retry_at: str | None = None
+
+
+def _finish_node(caller: Caller, request: FinishNodeRequest) -> FinishNodeResult:
+    _check(request)
+    outcome = change_run(
+        caller,
+        request.run_id,
+        FinishNode(
+            actor=acting(caller),
+            node_id=request.node_id,
+            fence=request.fence,
+            outcome=request.outcome,
+            summary=request.summary,
+            report=request.report,
+            payload=request.payload,
+            artifacts=_artifacts(caller, request),
+            error=request.error,
+            wait_for=request.wait_for,
+            accept_missing_outputs=request.accept_missing_outputs,
+        ),
+        request=_finish_key(caller, request),
+    )
+    run, answer = outcome.run, outcome.answer
+    node = run.node(str(answer["nodeId"]))
+    return FinishNodeResult.model_validate(
+        mutated(
+            outcome,
+            caller,
+            run_id=run.state.run_id,
+            node_id=node.id,
+            status=node.status,
+            attempt=answer["attempt"],
+            written=answer["written"],
+            waiting_for=waiting_for(run.state, now=clock.now()) or None,
+            paused=paused_view(run.state),
+            effects=effects_view(run) or None,
+            late=answer.get("late"),
+            repeated=outcome.repeated,
+            will_retry_at=answer.get("willRetryAt"),
+        )
+    )
+
+
+def _check(request: FinishNodeRequest) -> None:
+    """What belongs together; the node itself is judged by the core, under the run's lock."""
+    again = {"run_id": request.run_id, **({"fence": request.fence} if request.fence else {})}
+    if request.outcome == "failed" and not (request.error or request.summary):
+        raise InvalidRequest(
+            "outcome failed needs error",
+            hint="say in a sentence what went wrong; the next attempt reads it",
+            next=(NextCall("finish_node", {**again, "outcome": "failed", "error": "<what went wrong>"}),),
+        )
+    if request.wait_for is not None and request.outcome != "waiting":
+        raise InvalidRequest(
+            f"wait_for belongs to outcome waiting; outcome is {request.outcome!r}",
+            hint="send outcome waiting, or leave wait_for out",
+            next=(NextCall("finish_node", {**again, "outcome": "waiting", "wait_for": _echo(request.wait_for)}),),
+        )
+    if len(request.artifacts) > ARTIFACTS_MAX:
+        raise LimitExceeded(
+            "artifacts", limit=ARTIFACTS_MAX, size=len(request.artifacts), unit="paths", hint="name the folder's index"
+        )
+
+
+def _echo(wait: WaitFor) -> Bag:
+    return wait.model_dump(mode="json", exclude_none=True)
+
+
+def _artifacts(caller: Caller, request: FinishNodeRequest) -> tuple[str, ...]:
+    """Reported paths as run-relative ones. A web address is kept as it is: it names no file of ours."""
+    run_dir = caller.registry.store.run_dir(request.run_id)
+    return tuple(
+        shown(path, 500) if "://" in path else run_path(path, node_id=request.node_id, run_dir=run_dir)
+        for path in request.artifacts
+    )
+
+
+def _finish_key(caller: Caller, request: FinishNodeRequest) -> RequestKey | None:
+    """A fence and an outcome name one end of one attempt, so the same call twice is one change.
+
+    Waiting is the outcome that one fence may have more than once: its holder may start the node
+    again and wait anew. Each such wait has its own number, counted while the node runs.
+    """
+    if request.fence is None:
+        return None
+    key = f"finish:{request.fence}:{request.outcome}"
+    if request.outcome == "waiting":
+        run = open_run(caller, request.run_id).run
+        earlier = sum(1 for known in run.refs.operations if known.startswith(f"{key}:"))
+        holds = (node.lease is not None and node.lease.fence == request.fence for node in run.state.nodes.values())
+        waits = any(
+            held and node.status == "waiting" for held, node in zip(holds, run.state.nodes.values(), strict=True)
+        )
+        key = f"{key}:{max(1, earlier if waits else earlier + 1)}"
+    return RequestKey(id=key, hash=key)
+
+
+FINISH_NODE = Operation(
+    name="finish_node",
+    request=FinishNodeRequest,
+    result=FinishNodeResult,
+    toolset="core",
+    read_only=False,
+    idempotent=True,
+    run=_finish_node,
+)
