@@ -7,7 +7,7 @@ that is too large is a `LimitExceeded`, which ends the request at once.
 import json
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ValidationError, ValidationInfo, WithJsonSchema
 
 from ..core.limits import (
     LEASE_S_MAX,
@@ -21,6 +21,7 @@ from ..core.limits import (
 )
 from ..core.names import ID_RULE, is_id, legal_id, shown
 from ..core.record import Bag
+from ..core.run import DeliveryContext
 from ..errors import LimitExceeded
 
 REQUEST_ID_MAX: Final = 200
@@ -66,6 +67,20 @@ def _request_id(value: str, info: ValidationInfo) -> str:
 
 def _session_key(value: str, info: ValidationInfo) -> str:
     return _short(SESSION_KEY_MAX, value, info)
+
+
+def _delivery(value: Bag, info: ValidationInfo) -> Bag:
+    """A chat as hosts name it: camelCase or snake_case keys, nothing more."""
+    try:
+        DeliveryContext.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(place) for place in fault["loc"]) or "it"
+        raise ValueError(
+            f"{_name(info)} is not a chat ({shown(where)}: {fault['msg'][:1].lower()}{fault['msg'][1:]}); "
+            'it takes {"channel", "to"} and may have accountId and threadId'
+        ) from None
+    return value
 
 
 def _message(value: str, info: ValidationInfo) -> str:
@@ -162,6 +177,12 @@ WorkflowId = Annotated[str, AfterValidator(_id)]
 
 RequestId = Annotated[str, AfterValidator(_request_id)]
 """Any text a caller chooses so that a repeat is answered and not done again."""
+
+OutsideId = Annotated[str, AfterValidator(_session_key)]
+"""What another system calls one of its own things."""
+
+Delivery = Annotated[Bag, AfterValidator(_delivery)]
+"""The chat a run reports to, in the words of the host."""
 
 SessionKey = Annotated[str, AfterValidator(_session_key)]
 Message = Annotated[str, AfterValidator(_message)]
