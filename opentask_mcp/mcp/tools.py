@@ -1,0 +1,182 @@
+"""Tools: every operation of the table that this server offers, listed and called.
+
+A call becomes a request model or one refusal; the operation runs in a thread; its result model is
+the structured form and the text block is the same object as JavaScript prints it. Every expected
+failure is a result with `isError` and text only, never a protocol error: hosts hide those from the
+model, and some stop talking to a server that sends three.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import anyio
+from mcp_types import CallToolRequestParams, InputRequiredResult, ListToolsResult, Tool, ToolAnnotations
+from pydantic import JsonValue
+
+from registry.core.names import legal_id
+from registry.core.run import Actor
+from registry.errors import RegistryError
+from registry.operations.caller import Caller, PersonNeeded
+from registry.operations.parse import parse_request
+from registry.operations.table import AnyOperation, Request, Result
+from registry.registry import Registry
+
+from .aliases import unknown_tool
+from .elicitation import Context, ask, can_ask
+from .failures import failure_text, fault_text
+from .feed import Feed
+from .schemas import input_schema, output_schema
+from .serving import Serving
+from .text import sendable, stringify
+from .threads import Lane, Threads
+
+_FIRST_LOOK_S: Final = 0.05
+_LOOKS_APART_S: Final = 0.5
+_ANONYMOUS: Final = "agent"
+# Elsewhere an `agent_id` argument filters a list or names who shall work, not who calls.
+_CALLED_BY_ITS_AGENT_ID: Final = frozenset({"claim_node"})
+
+WireResult = dict[str, Any]
+
+
+class Tools:
+    """The tools of one server.
+
+    Args:
+        served: The operations offered, by name.
+        unserved: Why each other known operation is not offered.
+        meta: `_meta` of the listing, by tool name.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        served: Mapping[str, AnyOperation],
+        unserved: Mapping[str, str],
+        serving: Serving,
+        threads: Threads,
+        feed: Feed,
+        meta: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._served = served
+        self._unserved = unserved
+        self._serving = serving
+        self._threads = threads
+        self._feed = feed
+        self._meta = meta or {}
+        self._listing: ListToolsResult | None = None
+
+    def listing(self) -> ListToolsResult:
+        """All tools, sorted by name; the same for every caller and for the life of the process."""
+        if self._listing is None:
+            tools = [listed(operation, meta=self._meta.get(name)) for name, operation in self._served.items()]
+            self._listing = ListToolsResult(tools=tools)
+        return self._listing
+
+    async def call(self, ctx: Context, params: CallToolRequestParams) -> WireResult | InputRequiredResult:
+        """Run one tool; whatever goes wrong is a result that a model can read."""
+        operation = self._served.get(params.name)
+        if operation is None:
+            return failed(failure_text(unknown_tool(params.name, served=self._served, known=self._unserved)))
+        try:
+            request = parse_request(operation, params.arguments or {})
+            return await self._answer(ctx, params, operation, request)
+        except RegistryError as failure:
+            return failed(failure_text(failure))
+        except Exception as fault:  # the edge: a fault of ours must still be an answer
+            return failed(fault_text(params.name, fault))
+
+    async def _answer(
+        self, ctx: Context, params: CallToolRequestParams, operation: AnyOperation, request: Request
+    ) -> WireResult | InputRequiredResult:
+        caller = self._caller(ctx, operation, request)
+        try:
+            return await self._run(operation, caller, request)
+        except PersonNeeded as turn:
+            said = await ask(ctx, params, turn.question)
+        if isinstance(said, InputRequiredResult):
+            return said
+        # Where nobody could be asked after all, the operation decides as for a client without forms.
+        caller = replace(caller, can_ask=False) if said is None else replace(caller, answer=said)
+        return await self._run(operation, caller, request)
+
+    async def _run(self, operation: AnyOperation, caller: Caller, request: Request) -> WireResult:
+        if operation.step is not None:
+            return await self._wait(operation.step, caller, request)
+        lane: Lane = "read" if operation.read_only else "write"
+        answer = await self._threads.run(lane, lambda: rendered(operation.run(caller, request)))
+        if not operation.read_only:
+            self._feed.nudge()
+        return answer
+
+    async def _wait(
+        self, step: Callable[[Caller, Request, float], Result | None], caller: Caller, request: Request
+    ) -> WireResult:
+        """Look again and again, asleep in between: a waiting caller holds no thread.
+
+        A change made through this process ends the sleep at once.
+        """
+        began = anyio.current_time()
+        pause_s = _FIRST_LOOK_S
+        while True:
+            look = partial(step, caller, request, anyio.current_time() - began)
+            result = await self._threads.run("wait", look)
+            if result is not None:
+                return rendered(result)
+            await self._feed.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, _LOOKS_APART_S)
+
+    def _caller(self, ctx: Context, operation: AnyOperation, request: Request) -> Caller:
+        agent_id = self._serving.agent or _client_name(ctx)
+        named = getattr(request, "agent_id", None) if operation.name in _CALLED_BY_ITS_AGENT_ID else None
+        return Caller(
+            registry=self._registry,
+            actor=Actor(kind="agent", id=named or agent_id or _ANONYMOUS, via="mcp"),
+            agent_id=agent_id,
+            approvals=self._serving.approvals,
+            read_only=self._serving.read_only,
+            can_ask=can_ask(ctx),
+        )
+
+
+def listed(operation: AnyOperation, *, meta: dict[str, Any] | None = None) -> Tool:
+    """An operation as `tools/list` shows it."""
+    return Tool(
+        name=operation.name,
+        description=operation.description,
+        input_schema=input_schema(operation.request),
+        output_schema=output_schema(operation.result),
+        annotations=ToolAnnotations(
+            read_only_hint=operation.read_only,
+            destructive_hint=operation.destructive,
+            idempotent_hint=operation.idempotent or operation.read_only,
+            open_world_hint=False,
+        ),
+        meta=meta,
+    )
+
+
+def rendered(result: Result) -> WireResult:
+    """A result model in both forms; fields that are None are absent, nulls in a caller's own objects stay."""
+    structured: JsonValue = sendable(result.model_dump(mode="json", exclude_none=True))
+    return {
+        "content": [{"type": "text", "text": stringify(structured)}],
+        "structuredContent": structured,
+        "isError": False,
+        "resultType": "complete",
+    }
+
+
+def failed(text: str) -> WireResult:
+    """A failure: text only, because some hosts show a model nothing but the structured form where it exists."""
+    content = sendable(text)
+    return {"content": [{"type": "text", "text": content}], "isError": True, "resultType": "complete"}
+
+
+def _client_name(ctx: Context) -> str | None:
+    client = ctx.session.client_params
+    return (legal_id(client.client_info.name) or None) if client else None
