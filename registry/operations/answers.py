@@ -4,9 +4,8 @@ Every mutation answers with the run's status, its revision, what became ready, w
 next calls: without them each step would cost a read.
 """
 
-from typing import TYPE_CHECKING
-
 from .. import clock
+from ..registry import Outcome
 from .caller import Caller
 from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars, cut, fit
 from .next_calls import NEXT_MAX, NextStep, claim_step, finish_step, next_calls, step
@@ -28,9 +27,6 @@ from .node_views import (
 )
 from .table import Result
 
-if TYPE_CHECKING:
-    from ..registry import Outcome
-
 __all__ = [
     "ANSWER_CHARS_MAX", "NEXT_MAX", "ROWS_DEFAULT",
     "EffectRow", "MessageRow", "Mutated", "NextStep", "NodeRow", "PausedRow", "WaitingRow",
@@ -50,7 +46,7 @@ class Mutated(Result):
     next: tuple[NextStep, ...]
 
 
-def mutated(outcome: "Outcome", caller: Caller, **more: object) -> dict[str, object]:
+def mutated(outcome: Outcome, caller: Caller, **more: object) -> dict[str, object]:
     """The fields of `Mutated` from an outcome, and `more`, which wins; for `model_validate`.
 
     None in `more` leaves the field out.

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from ..core.claimable import claimable, ready_work
+from ..core.claimable import claimable, holding, ready_work
 from ..core.names import moment
-from ..core.run import NodeState, Run, RunState
+from ..core.run import Run, RunState
+from .acting import agent_of
 from .answers import waiting_for
 from .caller import Caller
 
@@ -18,16 +19,12 @@ def idle_because(run: Run, caller: Caller, *, now: datetime) -> str | None:
     state = run.state
     if claimable(state, now=now, tasks={}) or run.refs.pending_effects or state.messages:
         return None
-    if any(node.status == "running" and _is_mine(node, caller) for node in state.nodes.values()):
+    if holding(state.nodes, agent_of(caller)):
         return None
     if state.is_ended:
         return f"the run is {state.status}"
     reasons = _reasons(state, now)
     return "; ".join(reasons[:3]) + "; end your turn" if reasons else None
-
-
-def _is_mine(node: NodeState, caller: Caller) -> bool:
-    return node.lease is not None and node.lease.owner == caller.agent_id
 
 
 def _reasons(state: RunState, now: datetime) -> list[str]:

@@ -7,19 +7,15 @@ ones, which is what they would have asked for next.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from ..core.commands import AnyCommand
 from ..core.names import NodeId, RunId, nearest, shown
 from ..core.refusals import node_not_found
 from ..core.run import OPEN_RUN, NodeState, Run, RunState
 from ..errors import NextCall, NotFound, RegistryError
-from ..registry import Registry
-from ..storage.port import Reading
+from ..registry import Outcome, Registry, RequestKey, View
 from .caller import Caller
-
-if TYPE_CHECKING:
-    from ..core.commands import AnyCommand
-    from ..registry import Outcome, RequestKey
 
 _NAMES_COMPARED: Final = 2_000
 _STATES_LOOKED_AT: Final = 100
@@ -27,7 +23,7 @@ _OPEN_NAMED: Final = 3
 """A refusal may not cost more than an answer, however many runs there are."""
 
 
-def open_run(caller: Caller, run_id: RunId) -> Reading:
+def open_run(caller: Caller, run_id: RunId) -> View:
     """The run as a reader finds it.
 
     Raises:
@@ -40,11 +36,11 @@ def open_run(caller: Caller, run_id: RunId) -> Reading:
 def change_run(
     caller: Caller,
     run_id: RunId,
-    command: "AnyCommand",
+    command: AnyCommand,
     *,
-    request: "RequestKey | None" = None,
+    request: RequestKey | None = None,
     expected_rev: int | None = None,
-) -> "Outcome":
+) -> Outcome:
     """Have a command decided and committed; as `Registry.transact`, with our words where no such run is."""
     with known_run(caller.registry, run_id):
         return caller.registry.transact(run_id, command, request=request, expected_rev=expected_rev)
@@ -76,7 +72,7 @@ def node_of(run: Run, node_id: NodeId) -> NodeState:
 def run_not_found(registry: Registry, run_id: RunId) -> NotFound:
     """There is no such run: with the nearest id and the newest open runs."""
     near = nearest(run_id, islice(registry.store.run_ids(), _NAMES_COMPARED))
-    near_state = _state(registry, near) if near else None
+    near_state = state_or_none(registry, near) if near else None
     newest = [state for state in newest_open(registry) if state.run_id != near]
     message = f"no run {shown(run_id)!r}"
     if near_state is not None:
@@ -97,13 +93,13 @@ def run_not_found(registry: Registry, run_id: RunId) -> NotFound:
 
 def newest_open(registry: Registry) -> list[RunState]:
     """The open runs that changed last, a few."""
-    states = (_state(registry, run_id) for run_id in islice(registry.store.run_ids(), _STATES_LOOKED_AT))
+    states = (state_or_none(registry, run_id) for run_id in islice(registry.store.run_ids(), _STATES_LOOKED_AT))
     found = [state for state in states if state is not None and state.status in OPEN_RUN]
     found.sort(key=lambda state: state.updated_at, reverse=True)
     return found[:_OPEN_NAMED]
 
 
-def _state(registry: Registry, run_id: RunId) -> RunState | None:
+def state_or_none(registry: Registry, run_id: RunId) -> RunState | None:
     """A run's state; None where it is gone or damaged, which is for doctor to tell and not for a refusal."""
     try:
         return registry.store.state(run_id)

@@ -13,6 +13,7 @@ from ..core.names import moment
 from ..core.record import Bag
 from ..core.run import NodeState, Run, RunState
 from ..errors import NextCall
+from .acting import agent_of
 from .caller import Caller
 from .node_views import report_path
 from .table import Result
@@ -81,8 +82,7 @@ def claim_step(run_id: str, node: NodeState, why: str = "it is ready") -> NextSt
 
 
 def _held(state: RunState, caller: Caller) -> list[NextStep]:
-    mine = holding(state.nodes, caller.agent_id) if caller.agent_id else ()
-    return [finish_step(state.run_id, node) for node in mine[:2]]
+    return [finish_step(state.run_id, node) for node in holding(state.nodes, agent_of(caller))[:2]]
 
 
 def _work(state: RunState, now: datetime) -> list[NextStep]:
@@ -135,9 +135,9 @@ def _resume(state: RunState) -> list[NextStep]:
 
 
 def _others(state: RunState, caller: Caller) -> list[NextStep]:
+    own = agent_of(caller)
     busy = any(
-        node.status == "running" and (node.lease is None or node.lease.owner != caller.agent_id)
-        for node in state.nodes.values()
+        node.status == "running" and (node.lease is None or node.lease.owner != own) for node in state.nodes.values()
     )
     return [step("wait_for_run", {"run_id": state.run_id}, "others are at work")] if busy else []
 

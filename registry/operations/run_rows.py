@@ -7,6 +7,7 @@ said in `run_views.py`. No fence is in any of them.
 from ..core.record import Bag, Json
 from ..storage.port import LoggedEvent
 from .answers import EffectRow, MessageRow, NextStep, NodeRow, PausedRow, WaitingRow
+from .briefs import AttemptRow
 from .table import Result
 
 
@@ -22,17 +23,6 @@ class Progress(Result):
 
     message: str
     at: str
-
-
-class AttemptRow(Result):
-    """An attempt that is over."""
-
-    attempt: int
-    owner: str | None = None
-    ended: str
-    at: str
-    last_progress: str | None = None
-    error: str | None = None
 
 
 class FileRow(Result):
@@ -88,9 +78,10 @@ class EventRow(Result):
 
 
 class DetailedRow(NodeRow):
-    """A node with the beginning of what it is to do."""
+    """A node with the beginning of what it is to do, and the text to give to a sub-agent that starts over."""
 
     prompt: str | None = None
+    child_prompt: str | None = None
 
 
 class RunView(Result):
@@ -99,6 +90,8 @@ class RunView(Result):
     run_id: str
     status: str
     rev: int
+    reconciled: bool | None = None
+    """A lease has run out that nobody has recorded yet; the answer shows its node as it will be."""
     title: str | None = None
     workflow_id: str | None = None
     purpose: str | None = None

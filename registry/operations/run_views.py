@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from ..core.names import NodeId
-from ..core.run import Attempt, NodeState, Run, RunState
+from ..core.run import NodeState, Run, RunState
 from ..storage.port import Store
 from .answers import (
     counts,
@@ -19,12 +19,13 @@ from .answers import (
     paused_view,
     waiting_for,
 )
+from .briefs import attempts_of
 from .caller import Caller
 from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars
+from .handoffs import child_prompt
 from .idle import idle_because
 from .next_calls import NextStep
 from .run_rows import (
-    AttemptRow,
     Bindings,
     DetailedRow,
     FileRow,
@@ -52,7 +53,7 @@ def run_fields(
     since_rev: int | None = None,
     detailed: bool = False,
     after: NodeId | None = None,
-    may_wait: bool = True,
+    woken: bool = False,
     notices: Sequence[str] = (),
 ) -> dict[str, object]:
     """Where a run stands, as fields of `RunView`.
@@ -61,6 +62,7 @@ def run_fields(
         since_rev: Leave out what does not change, and nodes that have not changed since.
         detailed: With the beginning of every prompt, and bindings.
         after: Begin the nodes behind this one.
+        woken: A timer woke the caller: it does not wait for others, but spawns lost workers anew.
     """
     state = run.state
     fresh = since_rev is None
@@ -77,7 +79,7 @@ def run_fields(
         "last_progress": _progress(state),
         "idle_because": idle,
         "warnings": tuple(notices) or None,
-        "next": next_calls(run, caller, now=now, may_wait=may_wait),
+        "next": next_calls(run, caller, now=now, may_wait=not woken),
     }
     if fresh and after is None:
         fields |= {
@@ -90,25 +92,37 @@ def run_fields(
     if detailed and after is None:
         fields["bindings"] = bindings_view(run)
     nodes = [node for node in open_first(state) if fresh or node.rev > (since_rev or 0)]
-    return {**fields, **_paged(run, nodes, fields, after=after, detailed=detailed)}
+    run_dir = store.run_dir(state.run_id) if woken else None
+    return {**fields, **_paged(run, nodes, fields, after=after, detailed=detailed, respawn_from=run_dir)}
 
 
 def _paged(
-    run: Run, nodes: list[NodeState], fields: Mapping[str, object], *, after: NodeId | None, detailed: bool
+    run: Run,
+    nodes: list[NodeState],
+    fields: Mapping[str, object],
+    *,
+    after: NodeId | None,
+    detailed: bool,
+    respawn_from: str | None,
 ) -> dict[str, object]:
     """As many nodes as there is room for, and where the rest begins."""
     ids = [node.id for node in nodes]
     rest = nodes[ids.index(after) + 1 :] if after in ids else nodes
-    rows = [_detailed(run, node) if detailed else DetailedRow(**node_row(node).model_dump()) for node in rest]
+    rows = [_row(run, node, detailed=detailed, respawn_from=respawn_from) for node in rest]
     beside = RunView.model_validate({**fields, "more_nodes": len(rest)})
     kept = fit(rows, beside=beside, limit=ROWS_DEFAULT, keep=_TAIL_CHARS)
     more = len(rows) - len(kept)
     return {"nodes": kept, "more_nodes": more, "next_cursor": kept[-1].node_id if more else None}
 
 
-def _detailed(run: Run, node: NodeState) -> DetailedRow:
-    prompt = run.plan.nodes[node.id].prompt if node.id in run.plan.nodes else ""
-    return DetailedRow(**node_row(node).model_dump(), prompt=cut(prompt, PROMPT_CHARS) or None)
+def _row(run: Run, node: NodeState, *, detailed: bool, respawn_from: str | None) -> DetailedRow:
+    prompt = run.plan.nodes[node.id].prompt if detailed and node.id in run.plan.nodes else ""
+    is_lost = node.kind == "subagent" and node.status == "ready" and node.lost_count > 0
+    return DetailedRow(
+        **node_row(node).model_dump(),
+        prompt=cut(prompt, PROMPT_CHARS) or None,
+        child_prompt=child_prompt(run.state.run_id, node, run_dir=respawn_from) if respawn_from and is_lost else None,
+    )
 
 
 def node_fields(store: Store, run: Run, node: NodeState, caller: Caller, *, now: datetime) -> dict[str, object]:
@@ -123,7 +137,7 @@ def node_fields(store: Store, run: Run, node: NodeState, caller: Caller, *, now:
         "node": DetailedRow(**node_row(node).model_dump()),
         "prompt": cut(prompt, REPORT_CHARS) or None,
         "result": node.result,
-        "attempts": tuple(_attempt_row(attempt) for attempt in node.attempts),
+        "attempts": attempts_of(node),
         "paused": paused_view(run.state),
         "waiting_for": tuple(row for row in waiting_for(run.state, now=now) if row.node_id == node.id),
         "messages": messages_view(run.state, node.id),
@@ -149,17 +163,6 @@ def _beginning(store: Store, run_id: str, path: str, length: int) -> str | None:
 
 def _concerns(step: NextStep, node_id: NodeId) -> bool:
     return step.args.get("node_id") == node_id
-
-
-def _attempt_row(attempt: Attempt) -> AttemptRow:
-    return AttemptRow(
-        attempt=attempt.attempt,
-        owner=attempt.owner,
-        ended=attempt.ended,
-        at=attempt.at,
-        last_progress=attempt.progress,
-        error=attempt.error,
-    )
 
 
 def events_fields(

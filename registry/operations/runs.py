@@ -156,7 +156,7 @@ def _get_run(caller: Caller, request: GetRunRequest) -> RunView:
             }
         )
     after = node_of(run, request.cursor).id if request.cursor else None
-    fields = run_fields(
+    fields = {"reconciled": True if reading.reconciled else None} | run_fields(
         store,
         run,
         caller,
@@ -223,7 +223,7 @@ def _tick_run(caller: Caller, request: TickRunRequest) -> TickedRun:
         caller,
         now=clock.now(),
         since_rev=request.since_rev,
-        may_wait=False,
+        woken=True,
         notices=(*outcome.warnings, *unknown),
     )
     if fields["idle_because"] and not advanced and not outcome.became_ready:
