@@ -1,5 +1,5 @@
 # `make demo` needs Python 3.11 or newer and make; uv is used where it is installed.
-# `make UV= test` does without uv; `make PYTHON=/path/to/python3.12 test` chooses the Python.
+# `make UV= test` does without uv; the first `make PYTHON=/path/to/python3.12 test` chooses the Python.
 
 VENV := .venv
 BIN := $(VENV)/bin
