@@ -1,16 +1,20 @@
-"""The registry's documents as the resources of this server."""
+"""The registry's documents as the resources of this server.
+
+What reads them is imported when the first is read: most sessions call tools only.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from registry.core.names import is_id
 from registry.errors import RegistryError
-from registry.operations import documents
 from registry.registry import Registry
 
 from .feed import RECENT, Mark
-from .resources import Document, ResourceRow
+
+if TYPE_CHECKING:
+    from registry.operations.documents import Document, ResourceRow
 
 _RUNS: Final = "opentask://runs/"
 
@@ -21,17 +25,23 @@ class RegistryDocuments:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def read(self, uri: str) -> Document:
+    def read(self, uri: str) -> "Document":
         """What stands there."""
-        return documents.read_resource(self._registry, uri)
+        from registry.operations.documents import read_resource
 
-    def recent(self, cursor: str | None) -> tuple[Sequence[ResourceRow], str | None]:
+        return read_resource(self._registry, uri)
+
+    def recent(self, cursor: str | None) -> tuple[Sequence["ResourceRow"], str | None]:
         """A page of the newest runs and their reports."""
-        return documents.recent_resources(self._registry, cursor)
+        from registry.operations.documents import recent_resources
+
+        return recent_resources(self._registry, cursor)
 
     def complete(self, argument: str, prefix: str, context: Mapping[str, str]) -> Sequence[str]:
         """Values of an id argument that begin so."""
-        return documents.complete(self._registry, argument, prefix, context)
+        from registry.operations.documents import complete
+
+        return complete(self._registry, argument, prefix, context)
 
     def mark(self, uri: str) -> Mark:
         """The size and time of the trail for whatever belongs to a run; else a hash of the text."""

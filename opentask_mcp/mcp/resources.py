@@ -1,7 +1,7 @@
 """Resources: what a registry holds, by address, for hosts and people who read rather than call."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -19,6 +19,9 @@ from registry.errors import InvalidRequest, NotFound, RegistryError
 
 from .feed import Mark
 from .threads import Threads
+
+if TYPE_CHECKING:
+    from registry.operations.documents import Document, ResourceRow
 
 SCHEME: Final = "opentask://"
 NOTE: Final = "opentask/note"
@@ -44,38 +47,14 @@ TEMPLATES: Final = (
 )
 
 
-class Document(Protocol):
-    """What stands at an address. `note` says why a text is empty."""
-
-    @property
-    def mime(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def note(self) -> str | None: ...
-
-
-class ResourceRow(Protocol):
-    """One line of a list of resources."""
-
-    @property
-    def uri(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def mime(self) -> str: ...
-
-
 class Documents(Protocol):
     """The registry read by address. All blocking; failures are `RegistryError`."""
 
-    def read(self, uri: str) -> Document:
+    def read(self, uri: str) -> "Document":
         """What stands there; an empty text for a document not yet written of a node that exists."""
         ...
 
-    def recent(self, cursor: str | None) -> tuple[Sequence[ResourceRow], str | None]:
+    def recent(self, cursor: str | None) -> tuple[Sequence["ResourceRow"], str | None]:
         """A page of the newest runs and their reports, and the cursor of the next."""
         ...
 

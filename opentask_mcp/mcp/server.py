@@ -22,6 +22,7 @@ from registry.registry import Registry
 
 from .. import __version__
 from .completion import complete
+from .documents import RegistryDocuments
 from .elicitation import STATE_TTL_S, Context
 from .feed import RECENT, Feed
 from .instructions import INSTRUCTIONS
@@ -53,10 +54,7 @@ def build_server(
         UnknownTool: the settings name a tool or toolset that does not exist.
     """
     serving = serving or Serving()
-    if documents is None:
-        from .documents import RegistryDocuments
-
-        documents = RegistryDocuments(registry)
+    documents = documents or RegistryDocuments(registry)
     threads = Threads()
     feed = Feed(mark=documents.mark, threads=threads)
     served = served_tools(operations, serving)

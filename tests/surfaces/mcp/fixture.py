@@ -11,6 +11,7 @@ from opentask_mcp.mcp.feed import Mark
 from opentask_mcp.mcp.serving import Serving
 from registry.errors import IllegalTransition, NextCall, NotFound
 from registry.operations.caller import Caller, PersonNeeded, Question
+from registry.operations.documents import Document, ResourceRow
 from registry.operations.table import AnyOperation, Operation, Request, Result
 from registry.registry import Registry
 
@@ -153,39 +154,24 @@ class Stage:
         return Waited(reached=self.gate.is_set())
 
 
-@dataclass(frozen=True)
-class Page:
-    uri: str
-    name: str
-    title: str
-    mime: str
-
-
-@dataclass(frozen=True)
-class Text:
-    mime: str
-    text: str
-    note: str | None = None
-
-
 @dataclass
 class Shelf:
     """Documents in memory."""
 
     texts: dict[str, str] = field(default_factory=dict)
 
-    def read(self, uri: str) -> Text:
+    def read(self, uri: str) -> Document:
         if uri not in self.texts:
             raise NotFound(f"nothing at {uri}", hint="list_runs shows all")
         text = self.texts[uri]
-        return Text("text/markdown", text, None if text else "not written yet")
+        return Document("text/markdown", text, None if text else "not written yet")
 
-    def recent(self, cursor: str | None) -> tuple[Sequence[Page], str | None]:
+    def recent(self, cursor: str | None) -> tuple[Sequence[ResourceRow], str | None]:
         uris = sorted(self.texts)
         begin = int(cursor or 0)
         if not 0 <= begin <= len(uris):
             raise NotFound(f"cursor {cursor!r} is none of this list's")
-        rows = [Page(uri, uri.rpartition("/")[2], uri, "text/markdown") for uri in uris[begin : begin + 2]]
+        rows = [ResourceRow(uri, uri.rpartition("/")[2], uri, "text/markdown") for uri in uris[begin : begin + 2]]
         return rows, str(begin + 2) if begin + 2 < len(uris) else None
 
     def complete(self, argument: str, prefix: str, context: Mapping[str, str]) -> Sequence[str]:
