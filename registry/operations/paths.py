@@ -5,16 +5,15 @@ node_dir gave them. All mean the same file; what would leave the node's folder i
 anything is opened. The storage guards the opening itself against links.
 """
 
-from pathlib import PurePosixPath
+from collections.abc import Collection
 from typing import Final
 
 from ..core.names import NodeId, RunId, is_id, shown
+from ..core.paths import path_fault
 from ..errors import Forbidden, InvalidRequest, NextCall
 
-PATH_MAX: Final = 1_024
-DEPTH_MAX: Final = 8
-NAME_BYTES_MAX: Final = 200
 PLAN_FILE: Final = "workflow.lock.md"
+_EXAMPLE: Final = "give a name such as report.md with node_id, or nodes/<node_id>/report.md"
 
 _MACHINERY: Final = {
     "state.json": ("get_run", {}),
@@ -30,8 +29,13 @@ _WRITTEN_BY: Final = {
 }
 
 
-def readable_path(run_id: RunId, path: str, *, node_id: NodeId | None, run_dir: str) -> str:
+def readable_path(
+    run_id: RunId, path: str, *, node_id: NodeId | None, run_dir: str, declared: Collection[str] = ()
+) -> str:
     """The run-relative path of a file that may be read: one of a node, or the plan.
+
+    Args:
+        declared: Run-relative files that nodes must leave or have left, wherever they are.
 
     Raises:
         InvalidRequest: the path leaves the run, or does not say of which node it is.
@@ -46,18 +50,24 @@ def readable_path(run_id: RunId, path: str, *, node_id: NodeId | None, run_dir: 
             hint=f"{tool} shows what is in it",
             next=(NextCall(tool, {"run_id": run_id, **more}),),
         )
-    if whole == PLAN_FILE:
-        return PLAN_FILE
+    if whole == PLAN_FILE or whole in declared:
+        return whole
     return _of_node(parts, node_id, run_id=run_id, tool="read_artifact")
 
 
-def writable_path(run_id: RunId, path: str, *, node_id: NodeId, run_dir: str) -> str:
+def writable_path(run_id: RunId, path: str, *, node_id: NodeId, run_dir: str, declared: Collection[str] = ()) -> str:
     """The run-relative path of a file of the node that an agent may write.
+
+    Args:
+        declared: Run-relative files that this node must leave, wherever they are.
 
     Raises:
         InvalidRequest: the path leaves the node's folder, or has its own tool.
     """
-    whole = _of_node(_parts(path, run_dir), node_id, run_id=run_id, tool="write_artifact")
+    parts = _parts(path, run_dir)
+    if "/".join(parts) in declared and "/".join(parts) not in _MACHINERY:
+        return "/".join(parts)
+    whole = _of_node(parts, node_id, run_id=run_id, tool="write_artifact")
     name = whole.removeprefix(f"nodes/{node_id}/")
     if name in _WRITTEN_BY:
         tool = _WRITTEN_BY[name].split()[0]
@@ -90,6 +100,8 @@ def _of_node(parts: tuple[str, ...], node_id: NodeId | None, *, run_id: RunId, t
                 next=(NextCall(tool, {"run_id": run_id, "node_id": parts[1], "path": "/".join(parts[2:])}),),
             )
         return "/".join(parts)
+    if parts[0] == "nodes":
+        raise InvalidRequest(f"path is {shown('/'.join(parts))!r}; it names no file of a node", hint=_EXAMPLE)
     if node_id is None:
         name = "/".join(parts)
         raise InvalidRequest(
@@ -102,36 +114,15 @@ def _of_node(parts: tuple[str, ...], node_id: NodeId | None, *, run_id: RunId, t
 
 def _parts(path: str, run_dir: str) -> tuple[str, ...]:
     """The components of a run-relative path, checked one by one."""
-    if run_dir and path.startswith(run_dir.rstrip("/") + "/"):
-        path = path[len(run_dir.rstrip("/")) + 1 :]
-    if not path or path.endswith("/"):
-        raise InvalidRequest("path is empty" if not path else f"path {shown(path)!r} names a folder, not a file")
-    fault = path_fault(path)
-    if fault:
-        raise InvalidRequest(
-            f"path is {shown(path)!r}; {fault}",
-            hint="give a name such as report.md with node_id, or nodes/<node_id>/report.md",
-        )
-    return tuple(part for part in PurePosixPath(path).parts if part != ".")
-
-
-def path_fault(path: str) -> str | None:
-    """What is wrong with a run-relative path, as the end of a sentence; None when nothing is."""
-    parts = path.split("/")
-    if path.startswith(("/", "~")) or path[1:3] in (":\\", ":/"):
-        return "it must be relative to the run's folder, and stay in it"
-    if ".." in parts:
-        return "it may not lead upwards (..)"
-    if "\\" in path:
-        return "folders are separated by /"
-    if not path.isprintable():
-        return "it holds a character that cannot be printed"
-    if len(path) > PATH_MAX or len(parts) > DEPTH_MAX:
-        return f"it is too long: at most {PATH_MAX:,} characters and {DEPTH_MAX} folders deep"
-    if any(len(part.encode()) > NAME_BYTES_MAX for part in parts):
-        return f"a name in it is longer than {NAME_BYTES_MAX} bytes"
-    if any(part.startswith(".") and part != "." for part in parts):
-        return "names that begin with a dot are the registry's own"
-    if all(part in (".", "") for part in parts):
-        return "it names no file"
-    return None
+    meant = path.strip()
+    if run_dir and meant.startswith(run_dir.rstrip("/") + "/"):
+        meant = meant[len(run_dir.rstrip("/")) + 1 :]
+    if meant.endswith("/"):
+        raise InvalidRequest(f"path {shown(path)!r} names a folder, not a file", hint=_EXAMPLE)
+    if not meant.startswith("/"):
+        meant = "/".join(part for part in meant.split("/") if part not in ("", "."))
+    if not meant:
+        raise InvalidRequest(f"path is {shown(path)!r}; it names no file" if path else "path is empty", hint=_EXAMPLE)
+    if fault := path_fault(meant):
+        raise InvalidRequest(f"path is {shown(path)!r}; {fault}", hint=_EXAMPLE)
+    return tuple(meant.split("/"))

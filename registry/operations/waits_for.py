@@ -1,103 +1,60 @@
-"""What a caller may wait for: `wait_for` of finish_node and of a node's own event.
+"""What a caller may wait for: `wait_for` of finish_node, and the wait that node.waiting tells.
 
 Accepted are an object or the bare type. Times come out in the one form that the core compares.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Final, get_args
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, ValidationError, WithJsonSchema
 
-from ..core.names import iso, moment, nearest, shown
+from ..core.names import nearest, shown
+from ..core.wait_rules import settled, wait_faults
 from ..core.workflow import WaitFor, WaitType
-from .paths import path_fault
 
-WAIT_S_MAX: Final = 10 * 366 * 86_400
 _TYPES: Final[tuple[WaitType, ...]] = get_args(WaitType)
-_KEYS: Final[Mapping[WaitType, tuple[str, ...]]] = {
-    "manual": (),
-    "next_tick": (),
-    "file_exists": ("path",),
-    "until": ("at", "seconds"),
-    "event": ("event",),
-}
-_EXAMPLE: Final = 'for example {"type": "until", "seconds": 600}'
+_KEYS: Final = tuple(WaitFor.model_fields)
 
 
 def wait_for(value: object) -> WaitFor:
     """A wait from what a caller sent.
 
     Raises:
-        ValueError: with one sentence saying what a wait is.
+        ValueError: with everything that is wrong in one sentence.
     """
-    given = {"type": value} if isinstance(value, str) else value
     if isinstance(value, WaitFor):
         return value
+    given = {"type": value} if isinstance(value, str) else value
     if not isinstance(given, Mapping):
-        raise ValueError(f"wait_for must be an object or a type's name; {_EXAMPLE}")
-    kind = given.get("type", "manual")
-    known = next((name for name in _TYPES if name == kind), None)
-    if known is None:
         raise ValueError(
-            f"wait_for.type is {shown(repr(kind), 40)}; it must be {', '.join(_TYPES[:-1])} or {_TYPES[-1]}"
+            'wait_for must be an object or the name of a type; for example {"type": "until", "seconds": 600}'
         )
-    keys = _KEYS[known]
+    faults = []
+    kind = given.get("type", "manual")
+    if kind not in _TYPES:
+        faults.append(f"wait_for.type is {shown(repr(kind), 40)}; it must be {', '.join(_TYPES[:-1])} or {_TYPES[-1]}")
     for name in given:
-        if name != "type" and name not in keys:
-            near = nearest(str(name), keys)
-            raise ValueError(
-                f"wait_for of type {known} has no key {shown(str(name))!r}"
-                + (f"; did you mean {near!r}?" if near else "")
-            )
-    if keys and not any(given.get(name) is not None for name in keys):
-        raise ValueError(f"wait_for of type {known} needs {' or '.join(keys)}")
-    return WaitFor(
-        type=known,
-        path=_path(given.get("path")),
-        at=_at(given.get("at")),
-        seconds=_seconds(given.get("seconds")),
-        event=_event(given.get("event")),
-    )
+        if name not in _KEYS:
+            near = nearest(str(name), _KEYS)
+            faults.append(f"wait_for has no key {shown(str(name))!r}" + (f"; did you mean {near!r}?" if near else ""))
+    if not faults:
+        try:
+            wait = WaitFor.model_validate(given)
+        except ValidationError as error:
+            faults = [
+                f"wait_for.{fault['loc'][0]} is {shown(repr(fault['input']), 40)}: {fault['msg'].lower()}"
+                for fault in error.errors(include_url=False)
+            ]
+        else:
+            faults = [_in_our_case(message) for _, message, _ in wait_faults(wait)]
+    if faults:
+        raise ValueError("; ".join(faults))
+    return settled(wait)
 
 
-def _path(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value or (fault := path_fault(value)):
-        reason = fault if isinstance(value, str) and value else "it must be a path relative to the run's folder"
-        raise ValueError(f"wait_for.path is {shown(repr(value), 40)}; {reason}")
-    return value
-
-
-def _at(value: object) -> str | None:
-    if value is None:
-        return None
-    try:
-        return iso(moment(value if isinstance(value, str) else ""))
-    except ValueError:
-        raise ValueError(
-            f"wait_for.at is {shown(repr(value), 40)}; it must be ISO 8601 with an offset, "
-            "such as 2026-01-31T09:00:00+00:00"
-        ) from None
-
-
-def _seconds(value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"wait_for.seconds is {shown(repr(value), 40)}; it must be a number")
-    if not 0 <= value <= WAIT_S_MAX:
-        raise ValueError(f"wait_for.seconds is {value}; it must be 0 to {WAIT_S_MAX:,}")
-    return float(value)
-
-
-def _event(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("wait_for.event must be the name of an event")
-    return value.strip()
+def _in_our_case(message: str) -> str:
+    """The rules are worded for workflow files, where the key is waitFor."""
+    return message.replace("waitFor", "wait_for")
 
 
 WaitForField = Annotated[WaitFor, BeforeValidator(wait_for), WithJsonSchema({"type": "object"})]
