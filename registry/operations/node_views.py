@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import ConfigDict, Field
 
-from ..core.names import NodeId, RunId, moment
+from ..core.names import NodeId, moment
 from ..core.record import Bag
 from ..core.run import Effect, Message, NodeState, Run, RunState, Wait
 from ..core.workflow import WORK_KINDS, NodeKind
@@ -49,6 +49,8 @@ class WaitingRow(Result):
     what: str = Field(alias="for")
     since: str | None = None
     until: str | None = None
+    path: str | None = None
+    event: str | None = None
     who: str | None = None
     how: str | None = None
 
@@ -185,6 +187,8 @@ def _waiting_row(node: NodeState) -> WaitingRow:
         what=wait.type,
         since=node.waiting_since,
         until=wait.at or node.deadline,
+        path=wait.path,
+        event=wait.event,
         who=who,
         how=how,
     )
@@ -194,9 +198,9 @@ def _ended_by(node: NodeState, wait: Wait) -> tuple[str | None, str]:
     if wait.type == "approval":
         return "a person", "request_control approve or reject"
     if wait.type == "file_exists":
-        return None, f"the file {wait.path} appears, seen by tick_run"
+        return None, "tick_run once the file is there"
     if wait.type == "event":
-        return None, f"append_event {wait.event}"
+        return None, "append_event of that name"
     if wait.type == "until":
         return None, "tick_run once the time has come"
     if wait.type == "next_tick":
@@ -204,12 +208,6 @@ def _ended_by(node: NodeState, wait: Wait) -> tuple[str | None, str]:
     if node.lease is not None:
         return node.lease.owner, "finish_node or node.started with its fence; request_control approve lets it go on"
     return "a person", "request_control approve"
-
-
-def file_resource(run_id: RunId, path: str) -> str:
-    """The resource of a node's file, from its run-relative path."""
-    node_path = path.removeprefix("nodes/")
-    return f"opentask://runs/{run_id}/nodes/{node_path}"
 
 
 def priority_label(priority: int) -> str:
