@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .. import clock
-from ..core.commands import Control, RemoveNode, RewireNode
+from ..core.commands import AddNode, Control, RemoveNode, RewireNode
 from ..core.decide import decide, needs_person, questions
 from ..core.events import Decision, Facts
 from ..core.names import shown
@@ -70,7 +70,7 @@ def consent(caller: Caller, run: Run, command: Decided, question: Question, *, m
     free = Consent(command.actor, message)
     if not needs_person(run, command) or command.actor.is_person:
         return free
-    if _tried(caller, run, command).answer.get("repeated"):
+    if tried(caller, run, command).answer.get("repeated"):
         return free  # It is so already: there is nothing left to decide.
     setting = max(caller.approvals, caller.registry.settings.approvals, key=_STRICTER.index)
     if setting == "operator":
@@ -89,7 +89,7 @@ def consent(caller: Caller, run: Run, command: Decided, question: Question, *, m
     return Consent(relay, message, relayed=True, warnings=warnings)
 
 
-def _tried(caller: Caller, run: Run, command: Decided) -> Decision:
+def tried(caller: Caller, run: Run, command: Decided | AddNode) -> Decision:
     """What the command would do to the run as it stands; nothing is written."""
     _, tasks = questions(run, command)
     facts = Facts(
@@ -154,7 +154,9 @@ def _until_decided(run: Run, command: Decided) -> tuple[NextCall, ...]:
 
 def _without_words(run: Run, command: Decided) -> str:
     where = f"node {command.node_id!r}" if command.node_id else f"run {run.state.run_id!r}"
-    return (
-        f"relayed_without_words: {_asked(command)} of {where} was passed on without the person's words; "
+    mend = (
         "send them in message next time"
+        if isinstance(command, Control)
+        else "keep them with append_event note.decision"
     )
+    return f"relayed_without_words: {_asked(command)} of {where} was passed on without the person's words; {mend}"

@@ -74,7 +74,7 @@ def parse_request(operation: Operation[Q, A], arguments: Mapping[str, object]) -
             if detail["type"] == "missing" and name in meant:
                 continue
             if name not in faults:
-                faults[f"{name} {len(faults)}"] = _worded(detail, operation.name)
+                faults[f"{name} {len(faults)}"] = worded(detail, operation.name)
             mended |= _mended_value(name, detail)
     if faults:
         raise _refusal(operation, faults.values(), arguments, mended)
@@ -201,7 +201,8 @@ def _where_from(name: str) -> str:
     return "use the value from claim_node" if name == "fence" else "put the real value in its place"
 
 
-def _worded(detail: ErrorDetails, operation: str) -> str:
+def worded(detail: ErrorDetails, operation: str) -> str:
+    """One fault that pydantic found, in our words; `operation` is what lacks a missing part."""
     place = ".".join(str(step) for step in detail["loc"] if not str(step).startswith(("function-", "tuple[", "list[")))
     kind, given = detail["type"], detail["input"]
     if kind == "missing":

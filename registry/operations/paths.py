@@ -50,7 +50,7 @@ def readable_path(
             hint=f"{tool} shows what is in it",
             next=(NextCall(tool, {"run_id": run_id, **more}),),
         )
-    if whole == PLAN_FILE or whole in declared:
+    if whole == PLAN_FILE or (whole in declared and whole not in _MACHINERY):
         return whole
     return _of_node(parts, node_id, run_id=run_id, tool="read_artifact")
 
@@ -65,7 +65,7 @@ def writable_path(run_id: RunId, path: str, *, node_id: NodeId, run_dir: str, de
         InvalidRequest: the path leaves the node's folder, or has its own tool.
     """
     parts = _parts(path, run_dir)
-    if "/".join(parts) in declared and "/".join(parts) not in _MACHINERY:
+    if "/".join(parts) in declared and "/".join(parts) not in (*_MACHINERY, PLAN_FILE):
         return "/".join(parts)
     whole = _of_node(parts, node_id, run_id=run_id, tool="write_artifact")
     name = whole.removeprefix(f"nodes/{node_id}/")
