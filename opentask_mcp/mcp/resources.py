@@ -1,6 +1,6 @@
 """Resources: what a registry holds, by address, for hosts and people who read rather than call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from mcp.shared.exceptions import MCPError
@@ -71,11 +71,15 @@ class Resources:
     """The resources of one server.
 
     Args:
-        fixed: Texts of our own, by address: (the row shown in the list, the text).
+        fixed: Texts of our own, by address: the row shown in the list, and what gives the text.
     """
 
     def __init__(
-        self, documents: Documents, *, threads: Threads, fixed: Mapping[str, tuple[Resource, str]] | None = None
+        self,
+        documents: Documents,
+        *,
+        threads: Threads,
+        fixed: Mapping[str, tuple[Resource, Callable[[], str]]] | None = None,
     ) -> None:
         self._documents = documents
         self._threads = threads
@@ -110,7 +114,7 @@ class Resources:
         if uri in self._fixed:
             row, text = self._fixed[uri]
             return ReadResourceResult(
-                contents=[TextResourceContents(uri=uri, mime_type=row.mime_type, text=text, meta=row.meta)]
+                contents=[TextResourceContents(uri=uri, mime_type=row.mime_type, text=text(), meta=row.meta)]
             )
         try:
             document = await self._threads.run("read", lambda: self._documents.read(uri))

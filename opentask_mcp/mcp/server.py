@@ -21,6 +21,7 @@ from registry.operations.table import OPERATIONS, AnyOperation
 from registry.registry import Registry
 
 from .. import __version__
+from .app import EXTENSIONS, PAGES, TOOL_META
 from .completion import complete
 from .documents import RegistryDocuments
 from .elicitation import STATE_TTL_S, Context
@@ -65,16 +66,18 @@ def build_server(
         serving=serving,
         threads=threads,
         feed=feed,
+        meta=TOOL_META,
     )
     handlers = _Handlers(
         tools=tools,
-        resources=Resources(documents, threads=threads),
+        resources=Resources(documents, threads=threads, fixed=PAGES),
         prompts=Prompts(served=served),
         documents=documents,
         feed=feed,
         threads=threads,
     )
     server = handlers.server()
+    server.extensions = dict(EXTENSIONS)
     security = RequestStateSecurity.ephemeral(ttl=STATE_TTL_S)
     server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
     return server

@@ -59,7 +59,7 @@ async def test_resources_are_listed_page_by_page() -> None:
         with pytest.raises(MCPError, match="cursor '99' is none of this list's"):
             await client.list_resources(cursor="99")
 
-    assert uris == [["run-0", "run-1"], ["run-2", "run-3"], ["run-4"]]
+    assert uris == [["run", "run-0", "run-1"], ["run-2", "run-3"], ["run-4"]]  # our own page stands first
 
 
 async def test_the_addresses_are_listed_as_templates() -> None:

@@ -22,7 +22,7 @@ async def test_fifty_blocked_callers_do_not_stall_an_answer() -> None:
 
         assert answer.is_error is False
         assert listed.tools
-        assert resources.resources == []
+        assert [resource.uri for resource in resources.resources] == ["ui://opentask/run"]
         assert stage.finished == []
         stage.gate.set()
 
