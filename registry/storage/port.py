@@ -89,7 +89,14 @@ class Session(Protocol):
     def notices(self) -> tuple[str, ...]: ...
 
     def inbox(self) -> tuple[InboxLine, ...]:
-        """Lines of `control.jsonl` not judged yet."""
+        """Lines of `control.jsonl` not judged yet, a limited number at a time: ask again after committing."""
+        ...
+
+    def append_control(self, line: Bag) -> tuple[str, ...]:
+        """Tell in `control.jsonl` of a control that is committed already; gives warnings.
+
+        Actions that readers of the earlier implementation do not know stand only in the trail.
+        """
         ...
 
     def plan_edit(self) -> PlanEdit | None:
@@ -155,3 +162,7 @@ class Store(Protocol):
     def control_lines(self, run_id: RunId) -> list[Bag]: ...
 
     def validate(self, run_id: RunId) -> list[Problem]: ...
+
+    def close(self) -> None:
+        """Let go of what is held open; the store may be used again."""
+        ...

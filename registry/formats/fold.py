@@ -1,0 +1,168 @@
+"""From the mutations of a trail to the run they lead to.
+
+A fold starts from a run, or from nothing at a snapshot, and takes mutations in order. It costs
+what the patches touch: the run is rebuilt once, at the end. What readers need beside the run
+stands in `Mark`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from ..core.patch import Document, Op, advance, apply, run_of
+from ..core.record import Json
+from ..core.run import Log, Run
+from .event_line import number
+from .trail import Mutation
+
+Span = tuple[int, int]
+"""Offset and size of bytes in the trail."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far into which files a run was folded.
+
+    Attributes:
+        offset: Bytes of the trail up to the end of the last mutation.
+        snapshot: Offset of the last mutation that carries a snapshot.
+        control: Bytes of `control.jsonl` that were judged.
+        tip: Checksum of the last line; empty where nothing was folded yet.
+        unadopted: Lines of others before `offset` that no mutation took note of.
+    """
+
+    offset: int = 0
+    snapshot: int = 0
+    control: int = 0
+    tip: str = ""
+    unadopted: tuple[Span, ...] = ()
+
+
+class Fold:
+    """Carries a run forward; `run` builds it.
+
+    Args:
+        run: Where to start; None waits for a snapshot.
+    """
+
+    def __init__(self, run: Run | None, mark: Mark = Mark()) -> None:
+        self._start = run
+        self._document: Document | None = None
+        self._ops: dict[str, list[Op]] = {}
+        self._log = run.log if run is not None else Log()
+        self._taken = 0
+        self.mark = mark
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there is a run at all: one to start from, or a snapshot."""
+        return self._start is not None or self._document is not None
+
+    @property
+    def log(self) -> Log:
+        """The numbers reached."""
+        return self._log
+
+    def take(self, mutation: Mutation) -> None:
+        """Carry one mutation out.
+
+        Raises:
+            ValueError: it does not fit the run, though its checksums are right.
+        """
+        last = mutation.last
+        state_rev, control, snapshot_at = self._log.state_rev, self.mark.control, self.mark.snapshot
+        snapshot = last.get("snapshot")
+        if isinstance(snapshot, dict):
+            self._document, self._ops = snapshot, {}
+            numbers = snapshot.pop("log", None)
+            changed: Mapping[str, Json] = numbers if isinstance(numbers, dict) else {}
+            snapshot_at = mutation.offset
+        elif self.is_started:
+            changed = self._carry_out(last.get("patch"))
+        else:
+            raise ValueError("the trail begins without a snapshot")
+        state_rev = _whole(changed.get("stateRev"), state_rev)
+        control = _whole(changed.get("control"), control)
+        timestamp = last.get("timestamp")
+        self._log = Log(
+            rev=number(last, "rev"),
+            state_rev=state_rev,
+            seq=number(last, "seq"),
+            last_at=timestamp if isinstance(timestamp, str) else self._log.last_at,
+        )
+        self.mark = Mark(
+            offset=mutation.end,
+            snapshot=snapshot_at,
+            control=control,
+            tip=mutation.tip,
+            unadopted=without_adopted(self.mark.unadopted, mutation.lines),
+        )
+        self._taken += 1
+
+    def leave(self, span: Span) -> None:
+        """Take note of lines that are not ours."""
+        self.mark = replace(self.mark, unadopted=joined(self.mark.unadopted, span))
+
+    def _carry_out(self, patch: Json) -> Mapping[str, Json]:
+        if patch is None:
+            return {}
+        if not isinstance(patch, dict):
+            raise ValueError("a patch is not an object")
+        parts = cast("dict[str, list[Op]]", patch)
+        numbers: Document = {"log": {}}
+        if "log" in parts:
+            apply(numbers, {"log": parts["log"]})
+        rest = {name: ops for name, ops in parts.items() if name != "log"}
+        if self._document is not None:
+            apply(self._document, rest)
+        else:
+            for name, ops in rest.items():
+                self._ops.setdefault(name, []).extend(ops)
+        return cast("dict[str, Json]", numbers["log"])
+
+    def run(self) -> Run:
+        """The run at the last mutation taken.
+
+        Raises:
+            ValueError: there is none, or what was folded is no run.
+        """
+        try:
+            if self._document is not None:
+                return run_of(self._document, self._log)
+            if self._start is not None:
+                return advance(self._start, self._ops, self._log) if self._taken else self._start
+        except KeyError as error:
+            raise ValueError(f"the trail names {error}, which the run does not have") from error
+        raise ValueError("the trail holds no snapshot to begin from")
+
+
+def without_adopted(spans: tuple[Span, ...], lines: Iterable[Document]) -> tuple[Span, ...]:
+    """The spans that these events do not adopt."""
+    if not spans:
+        return spans
+    left = list(spans)
+    for line in lines:
+        payload = line.get("payload")
+        if line.get("event") == "log.adopted" and isinstance(payload, dict):
+            offset, size = payload.get("offset"), payload.get("bytes")
+            if isinstance(offset, int) and isinstance(size, int):
+                left = [rest for span in left for rest in _outside(span, offset, offset + size)]
+    return tuple(left)
+
+
+def _outside(span: Span, start: int, end: int) -> list[Span]:
+    """What of a span lies before `start` or from `end` on."""
+    first, last = span[0], span[0] + span[1]
+    parts = ((first, min(last, start)), (max(first, end), last))
+    return [(low, high - low) for low, high in parts if low < high]
+
+
+def joined(spans: tuple[Span, ...], span: Span) -> tuple[Span, ...]:
+    """The spans with one more, which lies behind them all and may touch the last."""
+    if spans and spans[-1][0] + spans[-1][1] == span[0]:
+        return (*spans[:-1], (spans[-1][0], spans[-1][1] + span[1]))
+    return (*spans, span)
+
+
+def _whole(value: Json, otherwise: int) -> int:
+    return value if isinstance(value, int) else otherwise

@@ -1,0 +1,238 @@
+"""`state.json` and `refs.json`: the run for people, screens and a quick start.
+
+One line for each field and one for each node, so that `cat`, grep and diff show what matters
+and an unchanged node need not be encoded again. The last key is `log`: how far into the trail
+the file was folded, and at its very end a crc32 of the compact form, which an edit breaks and
+a re-indent does not.
+
+Readers of the earlier implementation read these files: session keys are always there, `waitFor`
+has only its three forms (others show as manual, the rule itself stands in `waitRule`),
+`appliedControlIds` and `pendingEffects` are lists.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+from zlib import crc32
+
+from pydantic_core import from_json, to_json
+
+from ..core.names import NodeId
+from ..core.patch import Document, to_document
+from ..core.record import Json
+from ..core.run import Log, NodeState, Plan, Refs, RunState
+from .fold import Mark, Span
+
+_CRC: Final = b',"crc":"'
+_TAIL_BYTES: Final = 19
+"""Length of `,"crc":"1f2e3d4c"}}`."""
+_EARLIER_WAITS: Final = frozenset({"manual", "next_tick", "file_exists"})
+
+NodeTexts = dict[NodeId, tuple[NodeState, bytes]]
+"""Encoded nodes by id, each with the state it was made from."""
+
+
+@dataclass(frozen=True)
+class StateHead:
+    """What `log` of state.json says: the numbers of the run and which other files belong to it.
+
+    `lock`, `plan` and `refs` are short hashes of workflow.lock.md, the cached plan and refs.json.
+    """
+
+    log: Log
+    mark: Mark
+    lock: str = ""
+    plan: str = ""
+    refs: str = ""
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """A state.json as read. `head` is None for one that has no `log`."""
+
+    state: RunState
+    head: StateHead | None
+
+
+@dataclass(frozen=True)
+class RefsFile:
+    """A refs.json as read, with the trail's rev and offset it was written at."""
+
+    refs: Refs
+    rev: int
+    offset: int
+    crc: str
+
+
+def write_state(state: RunState, head: StateHead, known: NodeTexts) -> tuple[bytes, NodeTexts]:
+    """The text of state.json, and the encoded nodes for the next time."""
+    texts: NodeTexts = {}
+    for node_id, node in state.nodes.items():
+        entry = known.get(node_id)
+        texts[node_id] = entry if entry is not None and entry[0] is node else (node, to_json(node_document(node)))
+    fields = _fields(to_document(state.model_copy(update={"nodes": {}})))
+    nodes = [text for _, text in texts.values()]
+    log = to_json(_head_document(head))[:-1]
+    compact = crc32(b'{%b,"nodes":[%b],"log":%b' % (b",".join(fields), b",".join(nodes), log))
+    listed = b"\n  %b\n " % b",\n  ".join(nodes) if nodes else b""
+    text = b'{\n %b,\n "nodes":[%b],\n "log":%b,"crc":"%08x"}\n}\n' % (b",\n ".join(fields), listed, log, compact)
+    return text, texts
+
+
+def write_refs(refs: Refs, *, rev: int, offset: int) -> tuple[bytes, str]:
+    """The text of refs.json and its checksum. Binding fields are there even when empty."""
+    document = refs.model_dump(mode="json", by_alias=True)
+    ids = refs.applied_control_ids
+    document["appliedControlIds"] = list(ids)
+    document["refusedControlIds"] = [control_id for control_id, was_applied in ids.items() if not was_applied]
+    document["pendingEffects"] = [to_document(effect) for effect in refs.pending_effects.values()]
+    document["operations"] = {key: to_document(kept) for key, kept in refs.operations.items()}
+    fields = _fields(document)
+    log = to_json({"rev": rev, "offset": offset})[:-1]
+    crc = b"%08x" % crc32(b'{%b,"log":%b' % (b",".join(fields), log))
+    return b'{\n %b,\n "log":%b,"crc":"%b"}\n}\n' % (b",\n ".join(fields), log, crc), crc.decode()
+
+
+def write_plan(plan: Plan) -> tuple[bytes, str]:
+    """The plan as it is cached for processes that start anew, and its checksum."""
+    text = to_json(to_document(plan))
+    return text, f"{crc32(text):08x}"
+
+
+def read_plan(text: bytes, crc: str) -> Plan | None:
+    """A cached plan, or None when it is not the one with this checksum."""
+    if f"{crc32(text):08x}" != crc:
+        return None
+    try:
+        return Plan.model_validate_json(text)
+    except ValueError:
+        return None
+
+
+def node_document(node: NodeState) -> Document:
+    """A node as state.json shows it."""
+    document = to_document(node)
+    if node.wait_for is not None and node.wait_for.type not in _EARLIER_WAITS:
+        document["waitRule"] = document["waitFor"]
+        document["waitFor"] = {"type": "manual"}
+    return document
+
+
+def is_intact(text: bytes) -> bool:
+    """Whether a projection is as we wrote it, its indentation aside."""
+    return _crc_holds(_compact(text)) or _crc_holds(_encoded_again(text))
+
+
+def read_state(text: bytes) -> StateFile | None:
+    """A state.json of ours, or None when it is none: edited, torn, or of the earlier implementation."""
+    document = _object(text)
+    if document is None or not is_intact(text):
+        return None
+    try:
+        head = _head_of(cast(Document, document.pop("log")))
+        return StateFile(state_of(document), head)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def state_of(document: Document) -> RunState:
+    """The state in a document with its nodes as a list.
+
+    Raises:
+        ValueError: it is no state.
+    """
+    nodes = document.get("nodes", [])
+    if not isinstance(nodes, list) or not all(isinstance(node, dict) for node in nodes):
+        raise ValueError("nodes is not a list of objects")
+    by_id: Document = {}
+    for node in cast("list[Document]", nodes):
+        exact = {**node, "waitFor": node["waitRule"]} if "waitRule" in node else node
+        by_id[str(node.get("id"))] = {name: value for name, value in exact.items() if name != "waitRule"}
+    return RunState.model_validate({**document, "nodes": by_id})
+
+
+def read_refs(text: bytes) -> RefsFile | None:
+    """A refs.json of ours, or None when it is none."""
+    document = _object(text)
+    if document is None or not is_intact(text):
+        return None
+    try:
+        log = cast("dict[str, int]", document.pop("log"))
+        crc = str(log["crc"])
+        refused = set(cast("list[str]", document.pop("refusedControlIds", [])))
+        ids = cast("list[str]", document.get("appliedControlIds", []))
+        document["appliedControlIds"] = {control_id: control_id not in refused for control_id in ids}
+        effects = cast("list[Document]", document.get("pendingEffects", []))
+        document["pendingEffects"] = {str(effect["id"]): effect for effect in effects}
+        return RefsFile(Refs.model_validate(document), rev=log["rev"], offset=log["offset"], crc=crc)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _fields(document: Mapping[str, object]) -> list[bytes]:
+    return [b'"%b":%b' % (name.encode(), to_json(value)) for name, value in document.items() if name != "nodes"]
+
+
+def _head_document(head: StateHead) -> dict[str, Json]:
+    document: dict[str, Json] = {
+        "rev": head.log.rev,
+        "stateRev": head.log.state_rev,
+        "seq": head.log.seq,
+        "offset": head.mark.offset,
+        "snapshot": head.mark.snapshot,
+        "control": head.mark.control,
+        "lock": head.lock,
+        "plan": head.plan,
+        "refs": head.refs,
+        "tip": head.mark.tip,
+        "lastAt": head.log.last_at,
+    }
+    if head.mark.unadopted:
+        document["foreign"] = [list(span) for span in head.mark.unadopted]
+    return document
+
+
+def _head_of(document: Document) -> StateHead:
+    numbers = cast("dict[str, int]", document)
+    texts = cast("dict[str, str]", document)
+    spans = cast("list[list[int]]", document.get("foreign", []))
+    unadopted: list[Span] = [(offset, size) for offset, size in spans]
+    return StateHead(
+        log=Log(rev=numbers["rev"], state_rev=numbers["stateRev"], seq=numbers["seq"], last_at=texts["lastAt"]),
+        mark=Mark(
+            offset=numbers["offset"],
+            snapshot=numbers["snapshot"],
+            control=numbers["control"],
+            tip=texts["tip"],
+            unadopted=tuple(unadopted),
+        ),
+        lock=texts["lock"],
+        plan=texts["plan"],
+        refs=texts["refs"],
+    )
+
+
+def _object(text: bytes) -> Document | None:
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return cast(Document, value) if isinstance(value, dict) else None
+
+
+def _compact(text: bytes) -> bytes:
+    # Strings hold no raw newline, so these are our own line breaks and nothing else.
+    return text.replace(b"\n  ", b"").replace(b"\n ", b"").replace(b"\n", b"")
+
+
+def _encoded_again(text: bytes) -> bytes:
+    document = _object(text)
+    return b"" if document is None else to_json(document)
+
+
+def _crc_holds(compact: bytes) -> bool:
+    return (
+        compact[-_TAIL_BYTES:-11] == _CRC
+        and compact.endswith(b'"}}')
+        and b"%08x" % crc32(compact[:-_TAIL_BYTES]) == compact[-11:-3]
+    )

@@ -1,0 +1,205 @@
+"""What a piece of the trail holds: whole mutations, lines of others, torn ends, damage.
+
+The trail is read line by line. Ours carry a checksum and count on; whatever else lies there is
+kept and told apart:
+
+- *foreign*: a whole line that is not ours. It stays where it is and is adopted.
+- *torn*: what a killed writer left: a line cut short, or a mutation whose last line never came.
+- *damage*: a line of ours is missing or broken although later ones stand.
+
+A line with a wrong checksum is somebody's imitation as long as no number is missing, and damage
+as soon as one is.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ..core.patch import Document
+from .event_line import bears_crc, crc_of, number, place_in_mutation, read_object, read_sealed
+
+_GLUE_BYTES_MAX: Final = 64 << 10
+"""How far from the end of a glued line the whole object in it may begin."""
+_OBJECT: Final = re.compile(rb'\{\s*"')
+
+
+@dataclass(frozen=True)
+class Line:
+    """Bytes of the trail up to and with a newline; the last may lack it."""
+
+    offset: int
+    raw: bytes
+
+    @property
+    def end(self) -> int:
+        """Offset of the byte after the line."""
+        return self.offset + len(self.raw)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """The lines of one whole mutation. `tip` is the checksum of the last one."""
+
+    offset: int
+    end: int
+    tip: str
+    lines: tuple[Document, ...]
+
+    @property
+    def last(self) -> Document:
+        """The line that carries the patch or the snapshot."""
+        return self.lines[-1]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A whole line that is not ours. `imitates`: it ends as ours do, but wrongly."""
+
+    line: Line
+    imitates: bool = False
+
+
+@dataclass(frozen=True)
+class Torn:
+    """Bytes a killed writer left; nothing of them was ever acknowledged."""
+
+    offset: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Damage:
+    """From here on lines of ours are missing or broken: after `seq`, before `next_seq`."""
+
+    offset: int
+    seq: int
+    next_seq: int
+
+
+Piece = Mutation | Foreign | Torn | Damage
+
+
+def lines_in(chunks: Iterable[bytes], offset: int) -> Iterator[Line]:
+    """The lines of a text that comes in chunks and begins at `offset`."""
+    rest = b""
+    for chunk in chunks:
+        text = rest + chunk if rest else chunk
+        *whole, rest = text.split(b"\n")
+        for body in whole:
+            yield Line(offset, body + b"\n")
+            offset += len(body) + 1
+    if rest:
+        yield Line(offset, rest)
+
+
+class Scanner:
+    """Tells the pieces of a trail apart.
+
+    Args:
+        seq: `seq` of the last event before the text; None at the very beginning, where the
+            first snapshot says where the count starts.
+    """
+
+    def __init__(self, seq: int | None, rev: int) -> None:
+        self._seq = seq
+        self._rev = rev
+        self._group: list[tuple[Line, Document]] = []
+        self._suspect: int | None = None
+        """Offset of the first line since the last good one that may have been ours."""
+
+    def pieces(self, lines: Iterable[Line]) -> Iterator[Piece]:
+        """The pieces in order of their offsets, except that torn lines come when they are known to be."""
+        for line in lines:
+            if line.raw.endswith(b"\n"):
+                if not line.raw.isspace():
+                    yield from self._whole(line)
+            else:
+                yield from self._unterminated(line)
+        yield from self._abandon()
+
+    def _whole(self, line: Line) -> Iterator[Piece]:
+        sealed = read_sealed(line.raw[:-1])
+        if sealed is not None:
+            yield from self._ours(line, sealed)
+            return
+        if read_object(line.raw) is None:
+            at = glued_object(line.raw)
+            if at:
+                yield Torn(line.offset, line.offset + at)
+                yield from self._whole(Line(line.offset + at, line.raw[at:]))
+                return
+        self._suspect = line.offset if self._suspect is None else self._suspect
+        yield Foreign(line, imitates=bears_crc(line.raw[:-1]))
+
+    def _unterminated(self, line: Line) -> Iterator[Piece]:
+        # A line of ours without its newline was never acknowledged, however whole it looks.
+        at = 0 if read_object(line.raw) is not None else glued_object(line.raw)
+        body = line.raw[at or 0 :]
+        if at is None or bears_crc(body):
+            yield Torn(line.offset, line.end)
+            return
+        if at:
+            yield Torn(line.offset, line.offset + at)
+        yield Foreign(Line(line.offset + at, body))
+
+    def _ours(self, line: Line, sealed: Document) -> Iterator[Piece]:
+        seq, rev = number(sealed, "seq"), number(sealed, "rev")
+        index, count = place_in_mutation(sealed)
+        if self._group:
+            before = self._group[-1][1]
+            if (
+                seq == number(before, "seq") + 1
+                and rev == number(before, "rev")
+                and [index - 1, count] == before["txn"]
+                and self._suspect is None
+            ):
+                yield from self._join(line, sealed)
+                return
+            yield from self._abandon()
+        known = 0 if self._seq is None else self._seq
+        if self._seq is not None and seq <= known:
+            # A copy of an earlier line: `tail -1 events.jsonl >> events.jsonl` is somebody's mistake, not ours.
+            yield Foreign(line, imitates=True)
+            return
+        if index != 1 or (self._seq is not None and (seq, rev) != (known + 1, self._rev + 1) and not _restarts(sealed)):
+            yield Damage(line.offset if self._suspect is None else self._suspect, known, seq)
+            self._seq, self._rev = seq - 1, rev - 1
+            if index != 1:
+                self._seq, self._rev, self._suspect = seq + count - index, rev, None
+                return
+        self._suspect = None
+        yield from self._join(line, sealed)
+
+    def _join(self, line: Line, sealed: Document) -> Iterator[Piece]:
+        self._group.append((line, sealed))
+        index, count = place_in_mutation(sealed)
+        if index < count:
+            return
+        group, self._group = self._group, []
+        self._seq, self._rev = number(sealed, "seq"), number(sealed, "rev")
+        yield Mutation(
+            offset=group[0][0].offset,
+            end=line.end,
+            tip=crc_of(line.raw[:-1]),
+            lines=tuple(document for _, document in group),
+        )
+
+    def _abandon(self) -> Iterator[Piece]:
+        for line, _ in self._group:
+            yield Torn(line.offset, line.end)
+        self._group = []
+
+
+def _restarts(sealed: Document) -> bool:
+    """Whether a line begins a mutation with a snapshot, which may count on from anywhere."""
+    return sealed.get("event") in ("log.repaired", "log.adopted") and sealed.get("txn") == [1, 1]
+
+
+def glued_object(raw: bytes) -> int | None:
+    """Where a whole JSON object begins that was appended to a line cut short, or None."""
+    start = max(0, len(raw) - _GLUE_BYTES_MAX)
+    for found in _OBJECT.finditer(raw, start):
+        if found.start() and read_object(raw[found.start() :]) is not None:
+            return found.start()
+    return None

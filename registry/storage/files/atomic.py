@@ -1,0 +1,219 @@
+"""Replacing a file so that readers find the old one or the new one, never half of either.
+
+The new text goes to a temporary file of a unique name in the same folder, which is then renamed
+over the old one. A shared temporary name would let two writers mix their texts for ever.
+"""
+
+import errno
+import fcntl
+import itertools
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from ...core.events import FileWrite
+from ...errors import Forbidden, RegistryError
+from .opening import fault, open_file, parent_of, read_at, read_file
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_TRIES: Final = 1_000
+_counter = itertools.count()
+_own = os.urandom(4).hex()
+
+_FULLFSYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+def _renew() -> None:
+    global _own  # noqa: PLW0603 - a forked child must not make its parent's names
+    _own = os.urandom(4).hex()
+
+
+os.register_at_fork(after_in_child=_renew)
+
+
+def unique_name(base: str) -> str:
+    """A name beside `base` that nobody else makes."""
+    return f".{base}.{_own}{next(_counter):x}.tmp"
+
+
+def sync(descriptor: int) -> None:
+    """Make an open file or folder durable. On macOS only F_FULLFSYNC reaches the disk itself."""
+    if _FULLFSYNC is not None:
+        fcntl.fcntl(descriptor, _FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+def sync_bytes(descriptor: int) -> None:
+    """Make a file's bytes and size durable."""
+    if _FULLFSYNC is not None:
+        fcntl.fcntl(descriptor, _FULLFSYNC)
+    else:
+        os.fdatasync(descriptor)
+
+
+def write_all(descriptor: int, text: bytes) -> None:
+    """Write every byte or raise."""
+    view = memoryview(text)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_new(folder: int, name: str, text: bytes, *, synced: bool, mode: int = 0o644) -> None:
+    """Write a file that is not there yet. A failed one is taken away again."""
+    descriptor = os.open(name, _NEW, mode, dir_fd=folder)
+    try:
+        write_all(descriptor, text)
+        if synced:
+            sync(descriptor)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def replace(folder: int, name: str, text: bytes, *, synced: bool = False) -> None:
+    """Put a new text in a file's place."""
+    temporary = unique_name(name)
+    write_new(folder, temporary, text, synced=synced)
+    try:
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+    if synced:
+        sync(folder)
+
+
+def keep(folder: int, name: str, text: bytes) -> str:
+    """Write bytes that are about to be replaced under a name nobody has, durably, and give it.
+
+    `-2`, `-3` ... follow where the name is taken.
+    """
+    for number in range(1, _TRIES):
+        chosen = name if number == 1 else f"{name}-{number}"
+        try:
+            write_new(folder, chosen, text, synced=True)
+        except FileExistsError:
+            continue
+        sync(folder)
+        return chosen
+    raise FileExistsError(f"{name} and {_TRIES} more names are taken")
+
+
+@dataclass
+class _Placed:
+    path: str
+    temporary: str
+    backup: str | None = None
+    is_there: bool = False
+
+
+class Placement:
+    """Files put in place before the events that name them, and taken back when these fail.
+
+    All are written and synced beside their places first; then they are renamed. Until `settle`,
+    a file that was there before is held by a second name.
+    """
+
+    def __init__(self, folder: int, *, synced: bool) -> None:
+        self._folder = folder
+        self._synced = synced
+        self._files: list[_Placed] = []
+
+    def put(self, files: Sequence[FileWrite]) -> None:
+        """Put all files in place, or none.
+
+        Raises:
+            StorageFull, StorageFault, Forbidden: nothing was changed.
+        """
+        try:
+            for file in files:
+                self._write(file)
+            for placed in self._files:
+                self._rename(placed)
+        except OSError as error:
+            self.undo()
+            raise fault(error, "writing the node's files") from error
+        except RegistryError:
+            self.undo()
+            raise
+
+    def _write(self, file: FileWrite) -> None:
+        with parent_of(self._folder, file.path, make=True) as (parent, name):
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                    raise Forbidden(
+                        f"{file.path!r} is a link, folder, pipe or device; a file was to be written there",
+                        hint="choose another name",
+                        path=file.path,
+                    )
+            temporary = unique_name(name)
+            write_new(parent, temporary, file.content, synced=self._synced)
+            self._files.append(_Placed(file.path, temporary))
+
+    def _rename(self, placed: _Placed) -> None:
+        with parent_of(self._folder, placed.path) as (parent, name):
+            backup = unique_name(name)
+            with suppress(FileNotFoundError):
+                _hold(parent, name, backup)
+                placed.backup = backup
+            os.rename(placed.temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+            placed.is_there = True
+            if self._synced:
+                sync(parent)
+
+    def settle(self) -> None:
+        """Let go of what was there before."""
+        for placed in self._files:
+            if placed.backup is not None:
+                with suppress(OSError), parent_of(self._folder, placed.path) as (parent, _):
+                    os.unlink(placed.backup, dir_fd=parent)
+        self._files = []
+
+    def undo(self) -> None:
+        """Put back what was there before."""
+        for placed in reversed(self._files):
+            with suppress(OSError, RegistryError), parent_of(self._folder, placed.path) as (parent, name):
+                if placed.backup is not None:
+                    os.rename(placed.backup, name, src_dir_fd=parent, dst_dir_fd=parent)
+                elif placed.is_there:
+                    os.unlink(name, dir_fd=parent)
+                if not placed.is_there:
+                    os.unlink(placed.temporary, dir_fd=parent)
+        self._files = []
+
+
+def _hold(folder: int, name: str, second: str) -> None:
+    """Give a file a second name; where the file system has no such thing, a copy."""
+    try:
+        os.link(name, second, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        write_new(folder, second, read_file(folder, name) or b"", synced=False)
+
+
+def blank(folder: int, name: str, offset: int, size: int) -> None:
+    """Overwrite bytes of a file with an empty line, where others stand behind them."""
+    descriptor = open_file(folder, name, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, b" " * (size - 1) + b"\n", offset)
+        sync_bytes(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_slice(folder: int, path: str, offset: int, limit: int) -> tuple[bytes, int]:
+    """A slice of a file below an open folder and the file's whole size."""
+    descriptor = open_file(folder, path)
+    try:
+        return read_at(descriptor, offset, limit), os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,146 @@
+"""Making a run: built beside its place, synced whole, renamed into it.
+
+Of any number of creators of one id one wins, because a folder cannot be renamed onto one that
+holds files. A kill leaves a `runs/.new-*` folder, which nobody ever reads.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from ...core.events import Decision, FileWrite
+from ...core.names import RunId, shown
+from ...core.run import Run
+from ...errors import Conflict
+from ...formats.event_line import crc_of, seal
+from ...formats.fold import Mark
+from ...formats.projections import write_plan
+from ..port import Committed
+from . import atomic
+from .handles import Loaded, OpenRun
+from .layout import BUILDING, CONTROL, LOCK, NODES, RUNS, TRAIL
+from .mutating import restart_body
+from .opening import fault, folder_at, parent_of
+from .projecting import Place, cache_plan, project
+
+
+class Names:
+    """The names in `runs/`, to refuse an id that differs from another only in case.
+
+    Such a pair could not be copied to a disk that ignores case. The names are read again only
+    when `runs/` changed by another hand.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[int, int] | None = None
+        self._names: dict[str, str] = {}
+
+    def taken(self, runs: int, run_id: RunId) -> str | None:
+        """The name in `runs/` that is the same but for case, if any."""
+        found = os.fstat(runs)
+        mark = (found.st_mtime_ns, found.st_ino)
+        if mark != self._seen:
+            self._names = {name.lower(): name for name in os.listdir(runs) if not name.startswith(".")}
+            self._seen = mark
+        return self._names.get(run_id.lower())
+
+
+def taken(run_id: RunId, by: str) -> Conflict:
+    """The refusal of an id that another run has."""
+    differs = "" if by == run_id else f" as {by!r}, which differs only in case"
+    return Conflict(
+        f"run {shown(run_id)!r} exists already{differs}; it was to be created",
+        hint="choose another run_id, or leave it out and one is made",
+        exists=True,
+        run_id=by,
+    )
+
+
+def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[], str]) -> tuple[OpenRun, Committed]:
+    """Make the run's folder and leave it open.
+
+    Raises:
+        Conflict: the id is taken.
+        StorageFull, StorageFault: nothing is there.
+    """
+    run_id = decision.run.state.run_id
+    building = f"{BUILDING}{os.urandom(8).hex()}"
+    text, crc = write_plan(decision.run.plan)
+    try:
+        os.mkdir(building, 0o755, dir_fd=runs)
+        entry = _filled(place, runs, building, decision, plan=crc, now_text=now_text)
+        try:
+            os.rename(building, run_id, src_dir_fd=runs, dst_dir_fd=runs)
+        except OSError:
+            entry.close()
+            raise
+        atomic.sync(runs)
+    except OSError as error:
+        _take_away(place, building)
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise taken(run_id, run_id) from error
+        raise fault(error, "making the run's folder") from error
+    cache_plan(place, run_id, text)
+    return entry, Committed(
+        run=decision.run, rev=decision.run.log.rev, events=decision.events, warnings=decision.warnings
+    )
+
+
+def _filled(
+    place: Place, runs: int, building: str, decision: Decision, *, plan: str, now_text: Callable[[], str]
+) -> OpenRun:
+    """Write the folder's files and sync them, at every durability."""
+    run = decision.run
+    chunk = seal(
+        decision.events,
+        run_id=run.state.run_id,
+        after_seq=run.log.seq - len(decision.events),
+        rev=run.log.rev,
+        body=restart_body(run, control=0),
+    )
+    folder = folder_at(runs, building)
+    try:
+        for name, text in ((TRAIL, chunk), (CONTROL, b""), (LOCK, b"")):
+            atomic.write_new(folder, name, text, synced=True)
+        os.mkdir(NODES, 0o755, dir_fd=folder)
+        nodes = folder_at(folder, NODES)
+        try:
+            for node_id in run.state.nodes:
+                os.mkdir(node_id, 0o755, dir_fd=nodes)
+            _write_files(folder, decision.files)
+            atomic.sync(nodes)
+        finally:
+            os.close(nodes)
+    finally:
+        os.close(folder)
+    return _projected(
+        place, runs, building, run, Mark(offset=len(chunk), tip=crc_of(chunk[:-1])), plan=plan, now_text=now_text
+    )
+
+
+def _projected(
+    place: Place, runs: int, building: str, run: Run, mark: Mark, *, plan: str, now_text: Callable[[], str]
+) -> OpenRun:
+    entry = OpenRun(building, runs, now_text=now_text)
+    entry.run_id = run.state.run_id
+    entry.loaded, warnings = project(place, entry, Loaded(run, mark, plan=plan), run, mark, synced=True)
+    if warnings:
+        entry.close()
+        raise OSError(errno.EIO, warnings[0])
+    atomic.sync(entry.folder)
+    return entry
+
+
+def _write_files(folder: int, files: Iterable[FileWrite]) -> None:
+    for file in files:
+        with parent_of(folder, file.path, make=True) as (parent, name):
+            atomic.write_new(parent, name, file.content, synced=True)
+            atomic.sync(parent)
+
+
+def _take_away(place: Place, building: str) -> None:
+    # Only our own unfinished folder, under the random name made above.
+    with suppress(OSError):
+        shutil.rmtree(os.path.join(place.root_path, RUNS, building), ignore_errors=True)

@@ -1,0 +1,297 @@
+"""A run as its files tell it, without changing any of them.
+
+The projections give the start, the trail the rest: whatever lies in it behind what state.json
+was folded to is carried out in memory. Where the projections do not hold together the whole
+trail is folded from its last snapshot. What is amiss is told, not mended (`repair.py` does).
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ...core.run import Plan, Refs, Run, RunState
+from ...formats.event_line import tip_bytes
+from ...formats.fold import Fold, Mark
+from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
+from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, lines_in
+from .handles import Identity, Loaded, OpenRun
+from .layout import REFS, STATE, plan_cache
+from .opening import read_at, read_file
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run and what is amiss with its files.
+
+    Attributes:
+        loaded: The run at its newest whole mutation; None where no fold gives one.
+        torn: Bytes that a killed writer left behind it.
+        open_line: The trail ends in a whole line of somebody without its newline.
+        damage: Lines of ours are missing or broken; the run is what the projections say, or
+            what could be saved.
+        edited: Projections that are not as we wrote them, with their bytes.
+        lost: Mutations that state.json vouches for and the trail has no longer.
+        is_behind: The projections are to be written again whether or not anything else happens.
+    """
+
+    loaded: Loaded | None
+    size: int = 0
+    torn: tuple[Torn, ...] = ()
+    open_line: bool = False
+    damage: Damage | None = None
+    edited: tuple[tuple[str, bytes], ...] = ()
+    lost: int = 0
+    is_behind: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is amiss, so that what was folded may be remembered as it is."""
+        return not (self.torn or self.open_line or self.damage or self.edited or self.lost or self.is_behind)
+
+
+def chunks(descriptor: int | None, start: int, end: int) -> Iterator[bytes]:
+    """The bytes of a file between two offsets."""
+    while descriptor is not None and start < end:
+        chunk = read_at(descriptor, start, min(_CHUNK_BYTES, end - start))
+        if not chunk:
+            return
+        yield chunk
+        start += len(chunk)
+
+
+def trail_lines(entry: OpenRun, start: int, end: int) -> Iterator[Line]:
+    """The lines of a run's trail between two offsets."""
+    return lines_in(chunks(entry.trail, start, end), start)
+
+
+class Walk:
+    """A fold over a stretch of the trail, with what else lay there."""
+
+    def __init__(self, entry: OpenRun, run: Run | None, mark: Mark, end: int) -> None:
+        # Lines behind the mark are met again on this walk.
+        unadopted = tuple(span for span in mark.unadopted if span[0] < mark.offset)
+        self.fold = Fold(run, replace(mark, unadopted=unadopted))
+        self.torn: list[Torn] = []
+        self.damage: Damage | None = None
+        self.open_line = False
+        self.imitations = 0
+        start = mark.offset
+        scanner = Scanner(run.log.seq if run else None, run.log.rev if run else 0)
+        for piece in scanner.pieces(trail_lines(entry, start, end)):
+            if isinstance(piece, Torn):
+                self.torn.append(piece)
+            elif isinstance(piece, Damage):
+                self.damage = self.damage or piece
+            elif isinstance(piece, Foreign):
+                # What lies before the first snapshot was adopted with it.
+                if self.fold.is_started:
+                    self.fold.leave((piece.line.offset, len(piece.line.raw)))
+                self.open_line = not piece.line.raw.endswith(b"\n")
+                self.imitations += piece.imitates
+            else:
+                self._take(piece)
+
+    def _take(self, mutation: Mutation) -> None:
+        try:
+            self.fold.take(mutation)
+        except ValueError:
+            log = self.fold.log
+            self.damage = self.damage or Damage(mutation.offset, log.seq, log.seq + 1)
+
+    def run(self) -> Run | None:
+        """The run at the end of the stretch; None where none can be built."""
+        if not self.fold.is_started:
+            return None
+        try:
+            return self.fold.run()
+        except ValueError:
+            log = self.fold.log
+            self.damage = self.damage or Damage(self.fold.mark.offset, log.seq, log.seq + 1)
+            return None
+
+
+def fold_whole(entry: OpenRun) -> Walk:
+    """The whole trail, folded from its beginning, whatever the projections say."""
+    return Walk(entry, None, Mark(), entry.trail_size)
+
+
+def find(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
+    """The run as its files tell it now; None where there is no run of ours.
+
+    Args:
+        root: The registry's folder, open, for the cached plan.
+        synced: Make what is behind state.json durable before it is shown, as readers must.
+    """
+    known = entry.loaded
+    size = entry.trail_size
+    if known is not None and (size == known.mark.offset or (size > known.mark.offset and _ends_as(entry, known.mark))):
+        edited, seen = _edited_since(entry, known)
+        if size == known.mark.offset:
+            return Found(_seen(known, seen), size=size, edited=edited, is_behind=bool(edited))
+        return _rolled(entry, _seen(known, seen), size, edited=edited, is_behind=bool(edited), synced=synced)
+    return _cold(entry, root, synced=synced)
+
+
+def _seen(known: Loaded, seen: dict[str, Identity | None]) -> Loaded:
+    return known if seen == known.seen else replace(known, seen={**known.seen, **seen})
+
+
+def _edited_since(entry: OpenRun, known: Loaded) -> tuple[tuple[tuple[str, bytes], ...], dict[str, Identity | None]]:
+    """Projections that somebody wrote since we looked, where it was not one of us."""
+    edited: list[tuple[str, bytes]] = []
+    seen: dict[str, Identity | None] = {}
+    for name in (STATE, REFS):
+        identity = entry.identity(name)
+        seen[name] = identity
+        if identity == known.seen.get(name):
+            continue
+        text = read_file(entry.folder, name)
+        if text is None or not is_intact(text):
+            edited.append((name, text or b""))
+    return tuple(edited), seen
+
+
+def _rolled(
+    entry: OpenRun,
+    start: Loaded,
+    size: int,
+    *,
+    edited: tuple[tuple[str, bytes], ...],
+    is_behind: bool,
+    synced: bool,
+) -> Found:
+    if synced:
+        make_durable(entry)
+    walk = Walk(entry, start.run, start.mark, size)
+    run = walk.run()
+    if run is None:
+        run, mark = start.run, start.mark
+    else:
+        mark = walk.fold.mark
+    # Whether whoever made these mutations lived to write the projections is not known.
+    same_plan, same_refs = run.plan is start.run.plan, run.refs is start.run.refs
+    return Found(
+        replace(
+            start,
+            run=run,
+            mark=mark,
+            plan=start.plan if same_plan else "",
+            refs=start.refs if same_refs else "",
+            lock_is_behind=start.lock_is_behind or not same_plan,
+        ),
+        size=size,
+        torn=tuple(walk.torn),
+        open_line=walk.open_line,
+        damage=walk.damage,
+        edited=edited,
+        is_behind=is_behind,
+    )
+
+
+def make_durable(entry: OpenRun) -> None:
+    """Have on disk what is about to be shown: a reader must not tell what a power loss takes back."""
+    if entry.trail is None:
+        return
+    try:
+        os.fdatasync(entry.trail)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EBADF, errno.EINVAL):
+            raise
+
+
+def _cold(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
+    texts = {name: read_file(entry.folder, name) for name in (STATE, REFS)}
+    seen = {name: entry.identity(name) for name in (STATE, REFS)}
+    state = read_state(texts[STATE] or b"")
+    refs = read_refs(texts[REFS] or b"")
+    edited = tuple((name, text) for name, text in texts.items() if text is not None and not is_intact(text))
+    size = entry.trail_size
+    base = _base(entry, root, state, refs, size)
+    if base is not None:
+        behind = refs is None or refs.crc != base.refs
+        start = replace(base, seen=seen)
+        return _rolled(entry, start, size, edited=edited, is_behind=behind or bool(edited), synced=synced)
+    if synced:
+        make_durable(entry)
+    return _folded_whole(entry, state, refs, size, edited=edited, seen=seen)
+
+
+def _base(entry: OpenRun, root: int, state: StateFile | None, refs: RefsFile | None, size: int) -> Loaded | None:
+    """The run that the projections give by themselves, where they hold together with the trail."""
+    head = state.head if state is not None else None
+    if state is None or head is None or refs is None or head.mark.offset > size:
+        return None
+    # A refs.json newer than state.json is one whose state.json a kill prevented: patches may be carried out twice.
+    if refs.crc != head.refs and refs.offset < head.mark.offset:
+        return None
+    if not _ends_as(entry, head.mark):
+        return None
+    plan = read_plan(cached_plan(root, entry.run_id) or b"", head.plan)
+    if plan is None:
+        return None
+    run = Run(state=state.state, refs=refs.refs, plan=plan, log=head.log)
+    return Loaded(run, head.mark, lock=head.lock, plan=head.plan, refs=head.refs, refs_offset=refs.offset)
+
+
+def cached_plan(root: int, run_id: str) -> bytes | None:
+    """The text of a run's cached plan."""
+    try:
+        return read_file(root, plan_cache(run_id))
+    except OSError:
+        return None
+
+
+def _ends_as(entry: OpenRun, mark: Mark) -> bool:
+    """Whether the trail up to the mark ends with the line that the mark was made at."""
+    tip = tip_bytes(mark.tip)
+    return entry.trail is not None and read_at(entry.trail, mark.offset - len(tip), len(tip)) == tip
+
+
+def _folded_whole(
+    entry: OpenRun,
+    state: StateFile | None,
+    refs: RefsFile | None,
+    size: int,
+    *,
+    edited: tuple[tuple[str, bytes], ...],
+    seen: dict[str, Identity | None],
+) -> Found | None:
+    head = state.head if state is not None else None
+    begin = head.mark.snapshot if head is not None and head.mark.offset <= size else 0
+    walk = Walk(entry, None, Mark(offset=begin), size)
+    run = walk.run()
+    if run is None and begin:
+        walk = Walk(entry, None, Mark(), size)
+        run = walk.run()
+    torn = tuple(walk.torn)
+    if state is not None and head is not None and (run is None or run.log.rev < head.log.rev):
+        kept = _vouched(state, refs, run)
+        loaded = Loaded(
+            kept, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
+        )
+        damage = walk.damage or (Damage(0, 0, head.log.seq) if walk.imitations else None)
+        lost = 0 if damage else head.log.rev - (run.log.rev if run else 0)
+        return Found(loaded, size, torn, walk.open_line, damage=damage, edited=edited, lost=lost, is_behind=True)
+    if run is None:
+        return None if walk.damage is None else Found(None, size, damage=walk.damage)
+    loaded = Loaded(run, walk.fold.mark, lock=head.lock if head else "", lock_is_behind=True, seen=seen)
+    return Found(loaded, size, torn, walk.open_line, damage=walk.damage, edited=edited, is_behind=True)
+
+
+def _vouched(state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
+    """The run that state.json vouches for, with what else can be had."""
+    assert state.head is not None
+    known_refs = refs.refs if refs is not None else run.refs if run is not None else Refs()
+    plan = run.plan if run is not None else Plan(workflow_id=state.state.workflow_id, title=state.state.title, nodes={})
+    return Run(state=state.state, refs=known_refs, plan=plan, log=state.head.log)
+
+
+def state_alone(entry: OpenRun) -> RunState | None:
+    """The state from state.json, where it is up to date; None where more must be looked at."""
+    found = read_state(read_file(entry.folder, STATE) or b"")
+    if found is None or found.head is None or found.head.mark.offset != entry.trail_size:
+        return None
+    return found.state

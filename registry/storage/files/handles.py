@@ -1,0 +1,262 @@
+"""Runs held open by this process: folder, trail and lock, and what was folded from them.
+
+Opening a folder, a trail and a lock costs more than a mutation, so a few runs stay open. What
+is open is checked against the names on disk before it is used, since a person may restore a
+backup or move a run away. A forked child forgets everything: it must not share locks.
+"""
+
+import errno
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from ...core.names import RunId, is_id
+from ...core.run import Run
+from ...errors import InvalidRequest, NotFound
+from ...formats.fold import Mark
+from ...formats.projections import NodeTexts
+from .layout import LOCK, TRAIL
+from .locks import RunLock
+from .opening import folder_at, open_file
+
+OPEN_RUNS_MAX: Final = 64
+"""Three descriptors each: well below the 256 that some systems allow a process."""
+
+Identity = tuple[int, int, int]
+"""Inode, size and mtime in ns: what changes when somebody writes a file."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A run as this process last folded it, and which files it found.
+
+    `lock`, `plan` and `refs` are short hashes of what was written to workflow.lock.md, the
+    cached plan and refs.json; `refs_offset` is where the trail was then. `lock_is_behind`: the
+    plan changed since, as far as we know without workflow.lock.md being written.
+    """
+
+    run: Run
+    mark: Mark
+    lock: str = ""
+    plan: str = ""
+    refs: str = ""
+    refs_offset: int = 0
+    lock_is_behind: bool = False
+    seen: dict[str, Identity | None] = field(default_factory=dict)
+    texts: NodeTexts = field(default_factory=dict)
+
+
+class OpenRun:
+    """One run's folder and trail, open; the lock file from the first time it is locked."""
+
+    def __init__(self, run_id: RunId, runs: int, *, now_text: Callable[[], str]) -> None:
+        self.run_id = run_id
+        self.users = 0
+        self.loaded: Loaded | None = None
+        self.judged_plan: Identity | None = None
+        """The edited workflow.lock.md that was told already."""
+        self._now_text = now_text
+        self._lock: RunLock | None = None
+        self._opening = threading.Lock()
+        self.folder = _run_folder(runs, run_id)
+        try:
+            self.trail = self._open_trail()
+        except BaseException:
+            os.close(self.folder)
+            raise
+
+    def _open_trail(self) -> int | None:
+        try:
+            return open_file(self.folder, TRAIL, os.O_RDWR | os.O_APPEND)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            return open_file(self.folder, TRAIL)
+
+    @property
+    def trail_size(self) -> int:
+        """Bytes of the trail; 0 where there is none."""
+        return 0 if self.trail is None else os.fstat(self.trail).st_size
+
+    def writable_trail(self) -> int:
+        """The trail, made where there is none: a run whose trail was deleted must be able to begin a new one."""
+        if self.trail is None:
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            self.trail = os.open(TRAIL, flags, 0o644, dir_fd=self.folder)
+        return self.trail
+
+    @property
+    def lock(self) -> RunLock:
+        """The run's lock; its file is made when it is not there."""
+        with self._opening:
+            if self._lock is None:
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+                self._lock = RunLock(os.open(LOCK, flags, 0o644, dir_fd=self.folder), now_text=self._now_text)
+            return self._lock
+
+    def is_current(self, runs: int) -> bool:
+        """Whether the names on disk still mean what is open here."""
+        return (
+            _is_same(self.folder, runs, self.run_id)
+            and self._has_its_trail()
+            and (self._lock is None or _is_same(self._lock.descriptor, self.folder, LOCK))
+        )
+
+    def _has_its_trail(self) -> bool:
+        if self.trail is None:
+            return self.identity(TRAIL) is None
+        return _is_same(self.trail, self.folder, TRAIL)
+
+    def identity(self, name: str) -> Identity | None:
+        """What tells whether a file of the run was written; None when it is not there."""
+        try:
+            found = os.stat(name, dir_fd=self.folder, follow_symlinks=False)
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def close(self) -> None:
+        """Close what is open; nothing is lost by it."""
+        for descriptor in (self.folder, self.trail, None if self._lock is None else self._lock.descriptor):
+            if descriptor is not None:
+                with suppress(OSError):
+                    os.close(descriptor)
+
+
+class OpenRuns:
+    """The runs that one store holds open, the longest unused closed first."""
+
+    def __init__(self, runs_path: str, *, now_text: Callable[[], str]) -> None:
+        self._path = runs_path
+        self._now_text = now_text
+        self._guard = threading.Lock()
+        self._open: OrderedDict[RunId, OpenRun] = OrderedDict()
+        self._runs: int | None = None
+        _stores.add(self)
+
+    def runs(self) -> int:
+        """The folder `runs/`, open.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if self._runs is None:
+            self._runs = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self._runs
+
+    @contextmanager
+    def using(self, run_id: RunId) -> Iterator[OpenRun]:
+        """A run held open for as long as the block lasts.
+
+        Raises:
+            InvalidRequest: the id is none.
+            NotFound: there is no such run.
+        """
+        entry = self._take(run_id)
+        try:
+            yield entry
+        finally:
+            self._give_back(entry)
+
+    def keep(self, entry: OpenRun) -> None:
+        """Hold a run open that was just made."""
+        with self._guard:
+            former = self._open.pop(entry.run_id, None)
+            if former is not None and not former.users:
+                former.close()
+            self._open[entry.run_id] = entry
+            self._make_room()
+
+    def forget(self, entry: OpenRun) -> None:
+        """Open the run anew the next time; its files were replaced."""
+        with self._guard:
+            if self._open.get(entry.run_id) is entry:
+                del self._open[entry.run_id]
+
+    def close(self) -> None:
+        """Close all that nobody uses."""
+        with self._guard:
+            for run_id in [run_id for run_id, entry in self._open.items() if not entry.users]:
+                self._open.pop(run_id).close()
+            if self._runs is not None:
+                os.close(self._runs)
+                self._runs = None
+
+    def _take(self, run_id: RunId) -> OpenRun:
+        if not is_id(run_id):
+            raise InvalidRequest(f"{run_id!r} is no run id", run_id=run_id)
+        with self._guard:
+            entry = self._open.get(run_id)
+            if entry is None:
+                try:
+                    entry = OpenRun(run_id, self.runs(), now_text=self._now_text)
+                except FileNotFoundError:
+                    raise no_such_run(run_id) from None
+                self._open[run_id] = entry
+                self._make_room()
+            else:
+                self._open.move_to_end(run_id)
+            entry.users += 1
+            return entry
+
+    def _give_back(self, entry: OpenRun) -> None:
+        with self._guard:
+            entry.users -= 1
+            if not entry.users and self._open.get(entry.run_id) is not entry:
+                entry.close()
+
+    def _make_room(self) -> None:
+        for run_id, entry in list(self._open.items()):
+            if len(self._open) <= OPEN_RUNS_MAX:
+                return
+            if not entry.users and entry.run_id != next(reversed(self._open)):
+                del self._open[run_id]
+                entry.close()
+
+    def forget_all(self) -> None:
+        """Begin anew in a forked child."""
+        # The child's copies of the descriptors share their locks with the parent: closing them lets go of nothing
+        # there, keeping them would let the child into what the parent holds.
+        for entry in self._open.values():
+            entry.close()
+        if self._runs is not None:
+            os.close(self._runs)
+        self._open, self._runs, self._guard = OrderedDict(), None, threading.Lock()
+
+
+_stores: "weakref.WeakSet[OpenRuns]" = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    for store in list(_stores):
+        store.forget_all()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def no_such_run(run_id: RunId) -> NotFound:
+    """The failure of a call that names no run."""
+    return NotFound(f"no run {run_id!r} in this registry", run_id=run_id)
+
+
+def _run_folder(runs: int, run_id: RunId) -> int:
+    try:
+        return folder_at(runs, run_id)
+    except NotADirectoryError:
+        raise no_such_run(run_id) from None
+
+
+def _is_same(descriptor: int, folder: int, name: str) -> bool:
+    try:
+        named, held = os.stat(name, dir_fd=folder, follow_symlinks=False), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (named.st_ino, named.st_dev) == (held.st_ino, held.st_dev)

@@ -1,0 +1,96 @@
+"""`control.jsonl` of one run: lines to be judged, and lines that tell of what is done."""
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ...core.commands import InboxLine
+from ...core.names import RunId
+from ...core.record import Bag
+from ...formats.control_line import read_control, write_control
+from ...formats.event_line import read_object
+from ...formats.trail import lines_in
+from .handles import OpenRun
+from .layout import CONTROL
+from .opening import open_file, read_at, read_file
+
+LINES_MAX = 256
+"""Lines judged in one mutation, so that a flooded inbox cannot outgrow a mutation's limit."""
+_BYTES_MAX = 1 << 20
+
+
+@dataclass(frozen=True)
+class Judgeable:
+    """Lines to be judged, and the offset in the inbox up to which they reach."""
+
+    lines: tuple[InboxLine, ...]
+    end: int
+
+
+def pending(entry: OpenRun, *, judged: int, known: Collection[str]) -> Judgeable:
+    """The lines behind `judged` whose ids are not `known`, at most `LINES_MAX`.
+
+    A file that became shorter was written anew and is read from its beginning.
+    """
+    identity = entry.identity(CONTROL)
+    size = identity[1] if identity is not None else 0
+    if size == judged or identity is None:
+        return Judgeable((), judged)
+    start = judged if size > judged else 0
+    descriptor = open_file(entry.folder, CONTROL)
+    try:
+        text = read_at(descriptor, start, min(size - start, _BYTES_MAX))
+        if b"\n" not in text and start + len(text) < size:
+            text = read_at(descriptor, start, size - start)
+    finally:
+        os.close(descriptor)
+    return _judgeable(text, start, size, run_id=entry.run_id, known=known)
+
+
+def _judgeable(text: bytes, start: int, size: int, *, run_id: RunId, known: Collection[str]) -> Judgeable:
+    found: dict[str, InboxLine] = {}
+    end = start
+    for line in lines_in([text], start):
+        is_open = not line.raw.endswith(b"\n")
+        # An open line that is no whole object is still being written, or goes on behind what was read.
+        if is_open and (line.end < size or read_object(line.raw) is None):
+            break
+        if line.raw.strip():
+            control = read_control(line.raw.strip(), run_id=run_id)
+            if control.control_id not in known:
+                found.setdefault(control.control_id, control)
+        end = line.end
+        if len(found) == LINES_MAX:
+            break
+    return Judgeable(tuple(found.values()), end)
+
+
+def append_applied(entry: OpenRun, line: Bag, *, judged: int) -> int:
+    """Add a line for a control that was applied already, where earlier readers know its action.
+
+    Returns:
+        Up to where the inbox is judged now: behind the line, unless others wait before it.
+    """
+    text = write_control(line)
+    if text is None:
+        return judged
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+    try:
+        descriptor = open_file(entry.folder, CONTROL, flags)
+    except FileNotFoundError:
+        return judged
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and read_at(descriptor, size - 1, 1) != b"\n":
+            text = b"\n" + text
+        os.write(descriptor, text)
+        end = os.lseek(descriptor, 0, os.SEEK_CUR)
+    finally:
+        os.close(descriptor)
+    return end if end - len(text) == judged else judged
+
+
+def all_lines(entry: OpenRun) -> list[Bag]:
+    """Every line of the inbox that is a JSON object."""
+    text = read_file(entry.folder, CONTROL) or b""
+    return [line for raw in text.split(b"\n") if raw.strip() and (line := read_object(raw)) is not None]

@@ -1,0 +1,115 @@
+"""From a decision to a durable mutation: files, lines, sync, projections, in this order."""
+
+from typing import cast
+
+from ...core.events import Decision
+from ...core.limits import MUTATION_BYTES_MAX
+from ...core.patch import Document, diff, snapshot
+from ...core.record import Json
+from ...core.run import Run
+from ...errors import LimitExceeded, OutcomeUnknown, RegistryError
+from ...formats.event_line import crc_of, read_sealed, seal
+from ...formats.fold import Mark, joined, without_adopted
+from ..port import Committed
+from .appending import append
+from .atomic import Placement
+from .handles import Loaded, OpenRun
+from .projecting import Place, project
+
+
+def mutate(
+    place: Place,
+    entry: OpenRun,
+    known: Loaded,
+    decision: Decision,
+    *,
+    op_id: str | None = None,
+    control: int | None = None,
+    restart: bool = False,
+    end: int | None = None,
+) -> tuple[Loaded, Committed]:
+    """Make a decision durable as one mutation.
+
+    Args:
+        control: Bytes of the inbox judged with it; None leaves that as it is.
+        restart: Carry a snapshot instead of a patch.
+        end: Where the trail ends when that is not where `known` does.
+
+    Raises:
+        StorageFull, StorageFault, LimitExceeded: nothing was changed.
+        OutcomeUnknown: it may or may not be there.
+    """
+    before, run = known.run, decision.run
+    assert run.log.rev == before.log.rev + 1, "a decision advances the revision by one"
+    assert run.log.seq == before.log.seq + len(decision.events), "a decision counts its events"
+    judged = known.mark.control if control is None else control
+    body = restart_body(run, control=judged) if restart else _patch_body(before, run, known.mark.control, judged)
+    chunk = seal(
+        decision.events,
+        run_id=run.state.run_id,
+        after_seq=before.log.seq,
+        rev=run.log.rev,
+        body=body,
+        op_id=op_id,
+    )
+    if len(chunk) > MUTATION_BYTES_MAX and not restart:
+        raise LimitExceeded("the change as a whole", limit=MUTATION_BYTES_MAX, size=len(chunk))
+    ends_at = known.mark.offset if end is None else end
+    offset = _written(place, entry, decision, chunk, ends_at)
+    mark = Mark(
+        offset=offset + len(chunk),
+        snapshot=offset if restart else known.mark.snapshot,
+        control=judged,
+        tip=crc_of(chunk[:-1]),
+        unadopted=_unadopted(known.mark, chunk, start=ends_at, offset=offset),
+    )
+    now, warnings = project(place, entry, known, run, mark)
+    entry.loaded = now
+    committed = Committed(run=run, rev=run.log.rev, events=decision.events, warnings=(*decision.warnings, *warnings))
+    return now, committed
+
+
+def _written(place: Place, entry: OpenRun, decision: Decision, chunk: bytes, end: int) -> int:
+    if not decision.files:
+        return append(entry, chunk, end=end, synced=place.synced)
+    placement = Placement(entry.folder, synced=place.synced)
+    placement.put(decision.files)
+    try:
+        offset = append(entry, chunk, end=end, synced=place.synced)
+    except OutcomeUnknown:
+        placement.settle()
+        raise
+    except RegistryError:
+        placement.undo()
+        raise
+    placement.settle()
+    return offset
+
+
+def restart_body(run: Run, *, control: int) -> Document:
+    """What the last line of a mutation carries when the fold may begin with it."""
+    document = snapshot(run)
+    document["log"] = {"stateRev": run.log.state_rev, "control": control}
+    return {"snapshot": document}
+
+
+def _patch_body(before: Run, run: Run, judged_before: int, judged: int) -> Document:
+    patch: dict[str, list[list[Json]]] = diff(before, run)
+    numbers: list[list[Json]] = []
+    if run.log.state_rev != before.log.state_rev:
+        numbers.append(["set", ["stateRev"], run.log.state_rev])
+    if judged != judged_before:
+        numbers.append(["set", ["control"], judged])
+    if numbers:
+        patch["log"] = numbers
+    return {"patch": cast(Json, patch)} if patch else {}
+
+
+def _unadopted(mark: Mark, chunk: bytes, *, start: int, offset: int) -> tuple[tuple[int, int], ...]:
+    spans = mark.unadopted
+    if offset > start:
+        spans = joined(spans, (start, offset - start))
+    if not spans:
+        return spans
+    lines = [line for text in chunk.splitlines() if (line := read_sealed(text)) is not None]
+    return without_adopted(spans, lines)

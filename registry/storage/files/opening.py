@@ -1,0 +1,185 @@
+"""Opening files of a run without being led elsewhere.
+
+A path is walked one component at a time from a folder already open, never following a link, so
+that nothing can be swapped under the check. What is opened is a regular file below that folder
+or an error: links, pipes, devices and folders are refused, and opening a pipe does not block.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from ...core.names import shown
+from ...errors import Forbidden, InvalidRequest, RegistryError, StorageFault, StorageFull
+
+_BASE: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+FOLDER: Final = _BASE | os.O_RDONLY | os.O_DIRECTORY
+READ: Final = _BASE | os.O_RDONLY
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def fault(error: OSError, doing: str) -> RegistryError:
+    """What the user reads when the system refused a read or write, nothing having been changed."""
+    why = error.strerror or str(error)
+    if error.errno in _FULL:
+        return StorageFull(
+            f"the disk took no more while {doing} ({why}); nothing was changed", hint="make room, then try again"
+        )
+    return StorageFault(
+        f"the system refused {doing} ({why}); nothing was changed",
+        hint="check the registry's permissions and disk, then try again",
+    )
+
+
+def components(path: str) -> tuple[str, ...]:
+    """The parts of a run-relative path.
+
+    Raises:
+        InvalidRequest: it is absolute, climbs out, or names nothing.
+    """
+    parts = tuple(part for part in path.split("/") if part not in ("", "."))
+    if path.startswith("/") or ".." in parts:
+        raise InvalidRequest(
+            f"path {shown(path)!r} leads out of the run; files of a run are named from its folder",
+            hint="for example nodes/<node_id>/report.md",
+            path=path,
+        )
+    if not parts or path.endswith("/") or "\0" in path or "\\" in path:
+        raise InvalidRequest(f"path {shown(path)!r} does not name a file of a run", path=path)
+    return parts
+
+
+def folder_at(parent: int, name: str) -> int:
+    """A folder inside an open one, itself open; links are refused."""
+    return os.open(name, FOLDER, dir_fd=parent)
+
+
+@contextmanager
+def parent_of(folder: int, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The open folder that holds a file, and the file's name in it.
+
+    Raises:
+        FileNotFoundError: a folder on the way is missing and `make` is false.
+        Forbidden: something on the way is a link or no folder.
+    """
+    *folders, name = components(path)
+    current = os.dup(folder)
+    try:
+        for part in folders:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o755, dir_fd=current)
+            try:
+                deeper = folder_at(current, part)
+            except OSError as error:
+                raise _refused(error, path) from error
+            os.close(current)
+            current = deeper
+        yield current, name
+    finally:
+        os.close(current)
+
+
+def open_file(folder: int, path: str, flags: int = READ) -> int:
+    """A regular file below an open folder, itself open.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        Forbidden: it is a link, a pipe, a device or a folder.
+    """
+    with parent_of(folder, path) as (parent, name):
+        try:
+            descriptor = os.open(name, flags | _BASE, dir_fd=parent)
+        except OSError as error:
+            raise _refused(error, path) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_regular(path)
+    return descriptor
+
+
+def size_of(folder: int, path: str) -> int | None:
+    """Size in bytes of a regular file below an open folder; None for anything else."""
+    try:
+        descriptor = open_file(folder, path)
+    except (OSError, RegistryError):
+        return None
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+
+
+def read_all(descriptor: int, size: int | None = None) -> bytes:
+    """The bytes of an open file from its beginning."""
+    return read_at(descriptor, 0, os.fstat(descriptor).st_size if size is None else size)
+
+
+def read_at(descriptor: int, offset: int, size: int) -> bytes:
+    """Up to `size` bytes from `offset`; fewer only at the end of the file."""
+    chunks: list[bytes] = []
+    while size > 0:
+        chunk = os.pread(descriptor, size, offset)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        offset, size = offset + len(chunk), size - len(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def read_file(folder: int, path: str) -> bytes | None:
+    """A file below an open folder, whole; None when it is not there."""
+    try:
+        descriptor = open_file(folder, path)
+    except FileNotFoundError:
+        return None
+    try:
+        return read_all(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def files_below(folder: int, path: str) -> list[tuple[str, int]]:
+    """Regular files in a folder below an open one and in its folders: path and size, by name. Links are left out."""
+    found: list[tuple[str, int]] = []
+    try:
+        with parent_of(folder, path) as (parent, name):
+            inside = folder_at(parent, name)
+    except (OSError, RegistryError):
+        return found
+    try:
+        for entry in sorted(os.listdir(inside)):
+            about = os.stat(entry, dir_fd=inside, follow_symlinks=False)
+            if entry.startswith("."):
+                continue
+            if stat.S_ISREG(about.st_mode):
+                found.append((f"{path}/{entry}", about.st_size))
+            elif stat.S_ISDIR(about.st_mode):
+                found += files_below(folder, f"{path}/{entry}")
+    finally:
+        os.close(inside)
+    return found
+
+
+def _refused(error: OSError, path: str) -> Exception:
+    if error.errno in (errno.ELOOP, errno.EMLINK) or (error.errno == errno.ENOTDIR):
+        return Forbidden(
+            f"{shown(path)!r} passes through a link or through what is no folder; files of a run are plain files",
+            hint="put the file itself into the run's folder",
+            path=path,
+        )
+    if error.errno in (errno.ENXIO, errno.EISDIR):
+        return _not_regular(path)
+    return error
+
+
+def _not_regular(path: str) -> Forbidden:
+    return Forbidden(
+        f"{shown(path)!r} is not a regular file; pipes, devices and folders are not read or written",
+        hint="put a plain file in its place",
+        path=path,
+    )

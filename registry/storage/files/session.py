@@ -1,0 +1,113 @@
+"""One writer's hold on one run of files."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...core.commands import AdoptLines, InboxLine
+from ...core.events import Decision
+from ...core.limits import ARTIFACT_BYTES_MAX
+from ...core.record import Bag
+from ...core.run import Run
+from ...errors import LimitExceeded
+from ..port import Committed, PlanEdit
+from . import adopt, inbox
+from .handles import Loaded, OpenRun
+from .layout import PLAN
+from .mutating import mutate
+from .opening import read_file, size_of
+from .plan_edit import edit_of
+from .projecting import Place, short_sha
+
+
+class FileSession:
+    """The only writer of a run; see `port.Session` for what it promises."""
+
+    def __init__(self, place: Place, entry: OpenRun, loaded: Loaded, *, end: int, notices: tuple[str, ...]) -> None:
+        self._place = place
+        self._entry = entry
+        self._loaded = loaded
+        self._end = end
+        self._notices = notices
+        self._judged = loaded.mark.control
+        self._given = loaded.mark.control
+        self._edit_told = False
+
+    @property
+    def run(self) -> Run:
+        """The run at its newest whole mutation."""
+        return self._loaded.run
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was put right before the session was given."""
+        return self._notices
+
+    def inbox(self) -> tuple[InboxLine, ...]:
+        """Lines of `control.jsonl` not judged yet, at most 256 at a time."""
+        found = inbox.pending(self._entry, judged=self._judged, known=self.run.refs.applied_control_ids)
+        self._given = found.end
+        if not found.lines:
+            self._judged = found.end
+        return found.lines
+
+    def append_control(self, line: Bag) -> tuple[str, ...]:
+        """Tell in `control.jsonl` of a control that was applied already; gives warnings.
+
+        Actions that earlier readers do not know stand only in the trail.
+        """
+        try:
+            self._judged = inbox.append_applied(self._entry, line, judged=self._judged)
+        except OSError as error:
+            return (
+                f"projection_stale: control.jsonl could not be written ({error.strerror}); the trail has the control",
+            )
+        return ()
+
+    def plan_edit(self) -> PlanEdit | None:
+        """What was edited in `workflow.lock.md`, if anything; told once."""
+        identity = self._entry.identity(PLAN)
+        if identity is None or identity in (self._loaded.seen.get(PLAN), self._entry.judged_plan):
+            return None
+        text = read_file(self._entry.folder, PLAN) or b""
+        if short_sha(text) == self._loaded.lock:
+            self._loaded = replace(self._loaded, seen={**self._loaded.seen, PLAN: identity})
+            self._entry.loaded = self._loaded
+            return None
+        edit = edit_of(text, self.run)
+        self._entry.judged_plan = identity
+        self._edit_told = edit is not None
+        return edit
+
+    def foreign_lines(self) -> AdoptLines | None:
+        """What others appended to the trail since the last mutation, as the command that adopts it."""
+        spans = self._loaded.mark.unadopted
+        return adopt.lines_of(self._entry, spans[0]) if spans else None
+
+    def sizes(self, paths: Sequence[str]) -> dict[str, int]:
+        """Sizes in bytes of those run-relative files that exist."""
+        found = ((path, size_of(self._entry.folder, path)) for path in paths)
+        return {path: size for path, size in found if size is not None}
+
+    def read_file(self, path: str) -> bytes:
+        """A file of the run, whole; empty when it is not there.
+
+        Raises:
+            LimitExceeded: it is larger than an artifact may be.
+        """
+        size = size_of(self._entry.folder, path)
+        if size is not None and size > ARTIFACT_BYTES_MAX:
+            raise LimitExceeded(f"the file {path!r}", limit=ARTIFACT_BYTES_MAX, size=size)
+        return read_file(self._entry.folder, path) or b""
+
+    def commit(self, decision: Decision, *, op_id: str | None = None, inbox_judged: bool = False) -> Committed:
+        """Make a decision durable, as one mutation. A decision without events changes nothing."""
+        if not decision.events:
+            return Committed(run=self.run, rev=self.run.log.rev, events=(), warnings=decision.warnings)
+        control = max(self._given, self._judged) if inbox_judged else self._judged
+        # An edited workflow.lock.md was heard: it is kept under another name and written as the plan now is.
+        known = replace(self._loaded, lock="") if self._edit_told else self._loaded
+        self._loaded, committed = mutate(
+            self._place, self._entry, known, decision, op_id=op_id, control=control, end=self._end
+        )
+        self._judged, self._end, self._edit_told = control, self._loaded.mark.offset, False
+        return committed

@@ -1,0 +1,90 @@
+"""What is said about files that were not as they should be: by readers as a notice, by writers as a repair.
+
+Nothing is mended silently, and no sentence suggests deleting anything.
+"""
+
+from datetime import UTC, datetime
+
+from ...core.names import RunId, shown
+from ...core.run import Run
+from ...errors import LogCorrupt
+from ...formats.event_line import read_object
+from ...formats.trail import Damage
+from .finding import Found
+from .handles import OpenRun
+from .layout import REFS, STATE, TRAIL
+
+_NODES_NAMED = 3
+
+
+def notices_of_reader(entry: OpenRun, found: Found) -> tuple[str, ...]:
+    """What a reader is told; a writer says the same when it has mended it."""
+    if found.loaded is None:
+        return ()
+    told = [edited(entry, name, text, found.loaded.run, kept=None) for name, text in found.edited]
+    if found.damage is not None:
+        told.append(f"log_corrupt: {damage_in_words(found.damage)}; changes are refused, reading goes on; see doctor")
+    if found.lost:
+        told.append(
+            f"log_shorter: {TRAIL} lost its last {found.lost} mutations; the state still has them, "
+            "and the next change records them again"
+        )
+    return tuple(told)
+
+
+def edited(entry: OpenRun, name: str, text: bytes, run: Run, *, kept: str | None) -> str:
+    """That somebody edited a projection, what they changed, and where their copy is."""
+    identity = entry.identity(name) if kept is None else None
+    when = f" at {datetime.fromtimestamp(identity[2] / 1e9, UTC):%H:%M} UTC" if identity else ""
+    if not text:
+        return f"{_code(name)}: {name} was taken away; it was made again from the trail"
+    copy = f"your copy is kept as {kept}" if kept else "the next change keeps your copy beside it"
+    differs = _differences(name, text, run)
+    advice = ". Use finish_node or request_control to change a run" if name == STATE else ". Use bind_session"
+    return f"{_code(name)}: {name} was changed by hand{when}{differs}; {copy}{advice}"
+
+
+def _code(name: str) -> str:
+    return "state_edited" if name == STATE else "refs_edited" if name == REFS else "file_edited"
+
+
+def _differences(name: str, text: bytes, run: Run) -> str:
+    if name != STATE:
+        return "; the trail's bindings stand"
+    document = read_object(text)
+    nodes = document.get("nodes") if document is not None else None
+    if not isinstance(nodes, list) or document is None:
+        return "; the trail's state stands"
+    claimed = {node.get("id"): node.get("status") for node in nodes if isinstance(node, dict)}
+    differing = [node for node in run.state.nodes.values() if claimed.get(node.id) != node.status]
+    words = [f"{shown(node.id)} is {node.status}" for node in differing[:_NODES_NAMED]]
+    if document.get("status") != run.state.status:
+        words.insert(0, f"the run is {run.state.status}")
+    more = f" (and {len(differing) - _NODES_NAMED} more differ)" if len(differing) > _NODES_NAMED else ""
+    return f"; the trail says {', '.join(words)}{more}" if words else "; the trail's state stands"
+
+
+def damage_in_words(damage: Damage) -> str:
+    """Where a trail is damaged and what is missing."""
+    first, last = damage.seq + 1, damage.next_seq - 1
+    events = f"event {first} is" if last <= first else f"events {first} to {last} are"
+    return f"{TRAIL} is damaged at byte {damage.offset:,}: {events} missing or broken"
+
+
+def corrupt(run_id: RunId, damage: Damage) -> LogCorrupt:
+    """The refusal of a change while the trail is damaged."""
+    return LogCorrupt(
+        f"{damage_in_words(damage)}; run {shown(run_id)!r} takes no changes until it is repaired",
+        hint="reading goes on; doctor shows what is there, repair mends it and keeps every byte",
+        run_id=run_id,
+        offset=damage.offset,
+    )
+
+
+def no_run_left(run_id: RunId) -> LogCorrupt:
+    """The refusal of a folder whose files give no run at all."""
+    return LogCorrupt(
+        f"neither {TRAIL} nor {STATE} of run {shown(run_id)!r} can be read as a run; it was to be opened",
+        hint="doctor shows what is there; bring the files back from a backup if there is one",
+        run_id=run_id,
+    )
