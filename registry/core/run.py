@@ -141,6 +141,8 @@ class NodeState(Record):
     """Seconds left of a deadline while the run is paused; the clock of the deadline stands then."""
     lease: Lease | None = None
     lost_count: int = 0
+    failed_count: int = 0
+    """Attempts that ended by a failure; automatic ones remain while it is less than `max_attempts`."""
     attempts: tuple[Attempt, ...] = ()
     rev: int = 0
     started_at: str | None = None

@@ -38,7 +38,7 @@ from .bindings import bind
 from .controls import needs_person
 from .create import create
 from .door import append_event
-from .tick import depended_on, expire, settle, waited_for_files, wake_at
+from .tick import depended_on, expire_leases, settle, waited_for_files, wake_at
 
 __all__ = ["decide", "decide_creation", "needs_person", "questions", "reconcile"]
 
@@ -97,7 +97,7 @@ def reconcile(run: Run, facts: Facts) -> tuple[Run, frozenset[NodeId]]:
     if not any(node.lease_has_expired(facts.now) for node in run.state.nodes.values() if node.status == "running"):
         return run, frozenset()
     draft = Draft(run, facts, _READER)
-    expire(draft)
+    expire_leases(draft)
     changed = frozenset(key for key, node in draft.nodes.items() if node is not run.state.nodes[key])
     return run.model_copy(update={"state": run.state.model_copy(update={"nodes": draft.nodes})}), changed
 

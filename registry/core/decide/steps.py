@@ -7,12 +7,14 @@ node that failed by a deadline and one that failed by its worker's word end up a
 from datetime import timedelta
 
 from ..draft import Draft
-from ..limits import ATTEMPTS_KEPT
-from ..names import NodeId, iso, moment
+from ..names import NodeId, iso
 from ..record import Bag, Json
-from ..run import SATISFIED, Actor, Attempt, Lease, NodeState, NodeStatus, Outcome, Wait
-from ..workflow import WaitFor
+from ..refusals import run_paused
+from ..run import SATISFIED, Actor, Lease, NodeState, NodeStatus, Outcome
+from ..workflow import WORK_KINDS, WaitFor
+from .attempts import deadline, ended, found_again, new_attempt, renewed
 from .effects import abort_child
+from .waits import shown_wait, wait_of
 
 
 def needs_are_satisfied(draft: Draft, node: NodeState) -> bool:
@@ -40,25 +42,27 @@ def start(
     asked: str = "node.started",
     late: bool = False,
 ) -> NodeState:
-    """ready or waiting -> running. A waiting node goes on with its attempt, a ready one begins a new one."""
+    """ready or waiting -> running. A waiting node goes on with its attempt, a ready one begins a new one.
+
+    Args:
+        late: The worker whose lease ran out is there after all, and goes on with its attempt.
+    """
     node = draft.node(node_id)
-    same_attempt = late or node.status == "waiting"
+    changes: dict[str, object] = {"error": None, "not_before": None, "wait": None, "wait_for": None}
+    if late:
+        changes |= found_again(draft, node)
+    elif node.status == "waiting":
+        changes["lease"] = renewed(draft, node.lease)
+    else:
+        changes |= new_attempt(draft, node) | {"lease": lease}
     begun = draft.step(
         "start",
         node_id,
         "running",
         asked=asked,
-        attempt=node.attempt if same_attempt else node.attempt + 1,
-        lease=lease if lease is not None or not same_attempt else node.lease,
-        started_at=draft.at if not same_attempt or node.started_at is None else node.started_at,
-        deadline=node.deadline if node.status == "waiting" else _deadline(draft, node_id),
+        fields=changes,
         session_key=session_key or node.session_key,
-        not_before=None,
-        wait=None,
-        wait_for=None,
         waiting_since=None,
-        progress=node.progress if same_attempt else None,
-        error=None,
     )
     draft.tell(
         "node.started",
@@ -72,52 +76,36 @@ def start(
     return begun
 
 
-def begin_wait(draft: Draft, node_id: NodeId, wait_for: WaitFor | None, *, by: Actor | None = None) -> NodeState:
-    """ready or running -> waiting. The lease ends, its fence still counts."""
+def begin_wait(
+    draft: Draft, node_id: NodeId, wait_for: WaitFor | None, *, by: Actor | None = None, asked: str = "node.waiting"
+) -> NodeState:
+    """ready or running -> waiting. The lease ends, its fence still counts.
+
+    Work that waits before anybody ran it has begun its attempt by that, and its deadline runs.
+    """
     node = draft.node(node_id)
-    kept = node.lease.model_copy(update={"expires_at": None}) if node.lease else None
-    wait = _wait(draft, node, wait_for)
-    is_work = node.kind not in ("wait", "approval")
+    changes: dict[str, object] = {"lease": node.lease.model_copy(update={"expires_at": None}) if node.lease else None}
+    if node.kind not in WORK_KINDS:
+        changes |= deadline(draft, node_id, since=draft.now)
+    elif node.status == "ready":
+        if draft.is_paused:
+            raise run_paused(draft.state, asked=asked)
+        # A lost worker's fence ends with whatever begins next.
+        changes |= new_attempt(draft, node) | {"lease": None, "not_before": None, "error": None}
+    wait = wait_of(draft, node, wait_for)
     begun = draft.step(
         "wait",
         node_id,
         "waiting",
-        asked="node.waiting",
-        lease=kept,
+        asked=asked,
+        fields=changes,
         wait=wait,
-        wait_for=_shown_wait(wait),
+        wait_for=shown_wait(wait),
         waiting_since=draft.at,
-        deadline=node.deadline if is_work else _deadline(draft, node_id),
     )
     details: dict[str, Json] = {"type": wait.type, "path": wait.path, "at": wait.at, "event": wait.event}
     draft.tell("node.waiting", node_id, by=by, waitFor={key: value for key, value in details.items() if value})
     return begun
-
-
-def _shown_wait(wait: Wait) -> WaitFor:
-    """The wait as readers of the earlier implementation know waits: other types look manual to them."""
-    if wait.type == "file_exists":
-        return WaitFor(type="file_exists", path=wait.path)
-    return WaitFor(type="next_tick" if wait.type == "next_tick" else "manual")
-
-
-def _wait(draft: Draft, node: NodeState, wait_for: WaitFor | None) -> Wait:
-    if node.kind == "approval":
-        return Wait(type="approval")
-    asked = wait_for or WaitFor()
-    at = None
-    if asked.type == "until":
-        # One spelling of all moments, so that they compare as text.
-        at = iso(moment(asked.at) if asked.at else draft.now + timedelta(seconds=asked.seconds or 0))
-    return Wait(
-        type=asked.type,
-        path=asked.path,
-        at=at,
-        event=asked.event,
-        # The node.waiting event itself is the next one; only what comes after it ends the wait.
-        since_seq=draft.before.log.seq + len(draft.events) + 1,
-        since_rev=draft.rev,
-    )
 
 
 def complete(
@@ -138,7 +126,7 @@ def complete(
         node_id,
         "completed",
         asked=asked,
-        fields=_ended(draft, node, "completed"),
+        fields=ended(draft, node, "completed"),
         summary=summary or node.summary,
         result=payload or None,
         artifact_paths=tuple(dict.fromkeys((*node.artifact_paths, *artifacts))),
@@ -175,14 +163,15 @@ def fail(
     """
     node = draft.node(node_id)
     rule = draft.plan.retry_of(node_id)
-    # Losses and retries by hand have budgets of their own.
-    failures = node.attempt - node.lost_count - node.retry_count
-    will_retry = not final and node.status in ("running", "waiting", "ready") and 0 < failures < rule.max_attempts
+    # Only an attempt can fail and be made again; losses and retries by hand have budgets of their own.
+    was_tried = node.status in ("running", "waiting") and node.kind in WORK_KINDS
+    failures = node.failed_count + (1 if was_tried else 0)
+    will_retry = was_tried and not final and failures < rule.max_attempts
     not_before = None
     if will_retry and rule.backoff_seconds > 0:
         wait_s = rule.backoff_seconds * rule.factor ** (failures - 1)
         not_before = iso(draft.now + timedelta(seconds=min(wait_s, 86_400.0)))
-    changes = _ended(draft, node, "failed", error=error)
+    changes = ended(draft, node, "failed", error=error) | {"failed_count": failures}
     if will_retry:
         changes |= {"completed_at": None, "not_before": not_before, "ready_at": draft.at}
     failed = draft.step(
@@ -217,7 +206,7 @@ def lose(draft: Draft, node_id: NodeId) -> None:
     rule = draft.plan.retry_of(node_id)
     lost_count = node.lost_count + 1
     again = lost_count <= rule.max_lost
-    changes = _ended(draft, node, "lost") | {"lost_count": lost_count}
+    changes = ended(draft, node, "lost") | {"lost_count": lost_count}
     if again and node.lease is not None:
         changes |= {
             "lease": node.lease.model_copy(update={"expires_at": None}),
@@ -244,10 +233,9 @@ def skip(
 ) -> NodeState:
     """Any open status or failed -> skipped; what needs it may go on."""
     node = draft.node(node_id)
-    skipped = draft.step(
-        "skip", node_id, "skipped", asked=asked, fields=_ended(draft, node, "skipped"), outcome=outcome
-    )
-    if node.status == "running":
+    skipped = draft.step("skip", node_id, "skipped", asked=asked, fields=ended(draft, node, "skipped"), outcome=outcome)
+    if node.status in ("running", "waiting") or node.lease is not None:
+        # A waiting or lost worker's session may well be alive still.
         abort_child(draft, node)
     draft.tell("node.skipped", node_id, message=message, by=by, outcome=outcome)
     return skipped
@@ -258,7 +246,7 @@ def release(
 ) -> NodeState:
     """running or waiting -> ready. The attempt does not count and its fence is void."""
     node = draft.node(node_id)
-    changes = _ended(draft, node, "released") | {
+    changes = ended(draft, node, "released") | {
         "completed_at": None,
         "attempt": max(0, node.attempt - 1),
         "ready_at": draft.at,
@@ -278,8 +266,7 @@ def retry(draft: Draft, node_id: NodeId, *, message: str | None = None, by: Acto
         node_id,
         to,
         asked="retry",
-        # A node that never started has used up no attempt, so its retry gives none back.
-        retry_count=node.retry_count + (1 if node.attempt else 0),
+        retry_count=node.retry_count + 1,
         outcome=None,
         error=None,
         summary=None,
@@ -302,32 +289,3 @@ def demote(draft: Draft, node_id: NodeId, *, because: NodeId) -> None:
     """ready -> pending, because something it needs is open again."""
     draft.step("demote", node_id, "pending", ready_at=None, lease=None)
     draft.tell("node.blocked", node_id, by=draft.system, need=because)
-
-
-def _ended(draft: Draft, node: NodeState, how: str, *, error: str | None = None) -> dict[str, object]:
-    """The fields of a node whose attempt is over, with the attempt on record."""
-    record = Attempt(
-        attempt=node.attempt,
-        owner=node.lease.owner if node.lease else None,
-        ended=how,
-        at=draft.at,
-        progress=node.progress,
-        error=error,
-    )
-    worked = node.attempt > 0 and (node.status in ("running", "waiting"))
-    return {
-        "attempts": (*node.attempts, record)[-ATTEMPTS_KEPT:] if worked else node.attempts,
-        "lease": None,
-        "deadline": None,
-        "deadline_left_s": None,
-        "not_before": None,
-        "wait": None,
-        "wait_for": None,
-        "waiting_since": None,
-        "completed_at": draft.at,
-    }
-
-
-def _deadline(draft: Draft, node_id: NodeId) -> str | None:
-    seconds = draft.plan.nodes[node_id].deadline_seconds
-    return iso(draft.now + timedelta(seconds=seconds)) if seconds else None

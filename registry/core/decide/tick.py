@@ -8,12 +8,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from ...errors import InvalidRequest
 from ..draft import Draft
 from ..expressions import ExpressionFault, ExpressionTypeError, NodeFacts, evaluate, parse_when
 from ..names import NodeId, iso
 from ..run import NodeState, NodeStatus, Run
+from ..workflow import WORK_KINDS
 from . import steps
-from .effects import stop_cron
+from .effects import restore_cron, stop_cron
 
 _SETTLING = frozenset({"running", "paused"})
 
@@ -36,10 +38,21 @@ def expire(draft: Draft) -> None:
     now = iso(draft.now)
     for node in list(draft.nodes.values()):
         if node.deadline is not None and node.deadline <= now and node.is_open:
-            # A deadline is the end of the whole node: another attempt would begin after it.
-            steps.fail(draft, node.id, "its deadline passed", outcome="timed_out", final=True, by=draft.system)
-        elif node.status == "running" and node.lease_has_expired(draft.now) and not node.managed:
+            # It counts from the attempt's start, so an attempt that is left begins with a deadline of its own.
+            steps.fail(draft, node.id, "its deadline passed", outcome="timed_out", by=draft.system)
+        elif _is_lost(draft, node):
             steps.lose(draft, node.id)
+
+
+def expire_leases(draft: Draft) -> None:
+    """Record only leases that are past: what a reader must not take for work that goes on."""
+    for node in list(draft.nodes.values()):
+        if _is_lost(draft, node):
+            steps.lose(draft, node.id)
+
+
+def _is_lost(draft: Draft, node: NodeState) -> bool:
+    return node.status == "running" and not node.managed and node.lease_has_expired(draft.now)
 
 
 def _rest(_draft: Draft, _node: NodeState) -> None:
@@ -65,7 +78,8 @@ def _is_over(draft: Draft, node: NodeState) -> bool:
         return wait.path is not None and draft.has_file(wait.path)
     if wait.type == "next_tick":
         return draft.rev > wait.since_rev
-    if wait.type == "event":
+    if wait.type == "event" and draft.rev > wait.since_rev:
+        # What else the mutation brought about that began the wait came at the same moment, not after it.
         first = draft.before.log.seq + 1
         return any(
             event.name == wait.event and seq > wait.since_seq for seq, event in enumerate(draft.events, start=first)
@@ -97,8 +111,13 @@ def _condition_holds(draft: Draft, node_id: NodeId) -> bool:
 
 
 def _begin_automatic_wait(draft: Draft, node: NodeState) -> None:
-    if node.kind in ("wait", "approval") and not draft.is_paused:
+    if node.kind in WORK_KINDS or draft.is_paused:
+        return
+    try:
         steps.begin_wait(draft, node.id, draft.plan.nodes[node.id].wait_for, by=draft.system)
+    except InvalidRequest as fault:
+        # A refusal here would refuse every later change of the run.
+        steps.fail(draft, node.id, f"it cannot wait: {fault.message}", final=True, by=draft.system)
 
 
 _MOVES: Final[dict[NodeStatus, Callable[[Draft, NodeState], None]]] = {
@@ -155,6 +174,7 @@ def reopen_if_possible(draft: Draft) -> None:
     )
     if can_go_on or all(node.is_satisfied for node in nodes):
         draft.set_state(status="running", paused=None)
+        restore_cron(draft)
         draft.tell("run.reopened", by=draft.system)
 
 
