@@ -141,6 +141,8 @@ def _question(request: RequestControlRequest) -> Question:
 def _check(request: RequestControlRequest, run: Run) -> None:
     """What an action needs, and what it has no use for."""
     again: Bag = {"run_id": request.run_id, "action": request.action}
+    if request.message is None and request.action in ("approve", "reject"):
+        again["message"] = "<the person's words>"
     if request.action in NODE_ACTIONS and request.node_id is None:
         fitting = _fitting(request.action, run)
         raise InvalidRequest(
@@ -148,7 +150,10 @@ def _check(request: RequestControlRequest, run: Run) -> None:
             hint=f"nodes it fits: {', '.join(fitting)}"
             if fitting
             else f"nodes: {', '.join(list(run.state.nodes)[:20])}",
-            next=tuple(NextCall("request_control", {**again, "node_id": node_id}) for node_id in fitting[:3])
+            next=tuple(
+                NextCall("request_control", {**again, "node_id": node_id}, "if this one is meant")
+                for node_id in fitting[:3]
+            )
             or (NextCall("get_run", {"run_id": request.run_id}, "shows the nodes"),),
         )
     if request.node_id is not None and request.action not in _TAKES_NODE:

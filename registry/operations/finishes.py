@@ -9,7 +9,7 @@ from ..core.commands import FinishNode
 from ..core.names import shown
 from ..core.record import Bag
 from ..core.workflow import WaitFor
-from ..errors import InvalidRequest, LimitExceeded, NextCall
+from ..errors import IllegalTransition, InvalidRequest, LeaseLost, LimitExceeded, NextCall
 from ..registry import RequestKey
 from . import fields
 from .acting import acting
@@ -62,24 +62,23 @@ class FinishNodeResult(Mutated):
 
 def _finish_node(caller: Caller, request: FinishNodeRequest) -> FinishNodeResult:
     _check(request)
-    outcome = change_run(
-        caller,
-        request.run_id,
-        FinishNode(
-            actor=acting(caller),
-            node_id=request.node_id,
-            fence=request.fence,
-            outcome=request.outcome,
-            summary=request.summary,
-            report=request.report,
-            payload=request.payload,
-            artifacts=_artifacts(caller, request),
-            error=request.error,
-            wait_for=request.wait_for,
-            accept_missing_outputs=request.accept_missing_outputs,
-        ),
-        request=_finish_key(caller, request),
+    command = FinishNode(
+        actor=acting(caller),
+        node_id=request.node_id,
+        fence=request.fence,
+        outcome=request.outcome,
+        summary=request.summary,
+        report=request.report,
+        payload=request.payload,
+        artifacts=_artifacts(caller, request),
+        error=request.error,
+        wait_for=request.wait_for,
+        accept_missing_outputs=request.accept_missing_outputs,
     )
+    try:
+        outcome = change_run(caller, request.run_id, command, request=_finish_key(caller, request))
+    except (InvalidRequest, LeaseLost, IllegalTransition) as refusal:
+        raise _finished_before(caller, request) or refusal from None
     run, answer = outcome.run, outcome.answer
     node = run.node(str(answer["nodeId"]))
     return FinishNodeResult.model_validate(
@@ -153,6 +152,26 @@ def _finish_key(caller: Caller, request: FinishNodeRequest) -> RequestKey | None
         )
         key = f"{key}:{max(1, earlier if waits else earlier + 1)}"
     return RequestKey(id=key, hash=key)
+
+
+def _finished_before(caller: Caller, request: FinishNodeRequest) -> IllegalTransition | None:
+    """Say that the attempt is over by its own worker's word, where that is why it cannot end again."""
+    if request.fence is None:
+        return None
+    run = open_run(caller, request.run_id).run
+    for outcome in ("completed", "failed", "released"):
+        known = run.refs.operations.get(f"finish:{request.fence}:{outcome}")
+        if known is not None and outcome != request.outcome:
+            node_id = str(known.answer["nodeId"])
+            return IllegalTransition(
+                f"this attempt of node {node_id!r} was finished already, as {outcome}; "
+                f"it cannot become {request.outcome}",
+                hint="keep what is new with write_artifact in a file of another name",
+                next=(NextCall("get_run", {"run_id": request.run_id, "node_id": node_id}, "shows how it ended"),),
+                run_id=request.run_id,
+                node_id=node_id,
+            )
+    return None
 
 
 FINISH_NODE = Operation(
