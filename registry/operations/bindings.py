@@ -1,5 +1,7 @@
 """Bindings: which jobs, sessions and chats outside belong to a run and its nodes."""
 
+from pydantic.json_schema import SkipJsonSchema
+
 from ..core.commands import Bind
 from ..core.run import DeliveryContext
 from . import fields
@@ -24,6 +26,12 @@ class BindSessionRequest(Request):
     driver_run_id: fields.OutsideId | None = None
     source_session_key: fields.SessionKey | None = None
     delivery_context: fields.Delivery | None = None
+    # For scripts: models have no use for these, and every word of a schema is paid for in each session.
+    source_agent_id: SkipJsonSchema[fields.AgentId | None] = None
+    root_session_key: SkipJsonSchema[fields.SessionKey | None] = None
+    planner_session_key: SkipJsonSchema[fields.SessionKey | None] = None
+    driver_session_key: SkipJsonSchema[fields.SessionKey | None] = None
+    message: SkipJsonSchema[fields.Message | None] = None
 
 
 class BindSessionResult(Mutated):
@@ -48,6 +56,11 @@ def _bind_session(caller: Caller, request: BindSessionRequest) -> BindSessionRes
             worker_run_id=request.worker_run_id,
             driver_run_id=request.driver_run_id,
             source_session_key=request.source_session_key,
+            source_agent_id=request.source_agent_id,
+            root_session_key=request.root_session_key,
+            planner_session_key=request.planner_session_key,
+            driver_session_key=request.driver_session_key,
+            message=request.message,
             delivery_context=DeliveryContext.model_validate(where) if where is not None else None,
         ),
     )
