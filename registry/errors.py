@@ -163,3 +163,43 @@ class Forbidden(RegistryError):
     """The caller may not do this here, however it is asked."""
 
     code = "forbidden"
+
+
+# Workflow files
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in a text, placed.
+
+    `line` and `column` count from 1; line 0 is a value that came without a text. `mend` says what to
+    do, empty where the message does.
+    """
+
+    source: str
+    line: int
+    column: int
+    message: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        return f"{place}: {self.message}" + (f"\n  {self.mend}" if self.mend else "")
+
+
+class WorkflowInvalid(InvalidRequest):
+    """A workflow's text has faults; the message holds the first of them, `faults` all that were found."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        shown = "\n".join(str(fault) for fault in faults[:25])
+        more = f"\nand {len(faults) - 25} more" if len(faults) > 25 else ""
+        count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__(
+            f"the workflow has {count}\n{shown}{more}",
+            hint="mend what is named and try again; validate_workflow checks without starting anything",
+            faults=[
+                {"line": fault.line, "column": fault.column, "message": fault.message, "mend": fault.mend}
+                for fault in faults
+            ],
+        )
+        self.faults = tuple(faults)
