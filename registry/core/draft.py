@@ -7,15 +7,21 @@ draft does no I/O and reads no clock: `Facts` carry all that.
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Final
+
+from pydantic_core import to_json
 
 from .events import Decision, Event, Facts, FileWrite
 from .lifecycle import NodeVerb, is_legal
-from .limits import CLOCK_AHEAD_S_MAX, OPERATIONS_KEPT, OPERATIONS_KEPT_S
+from .limits import ANSWER_BYTES_MAX, CLOCK_AHEAD_S_MAX, OPERATIONS_KEPT, OPERATIONS_KEPT_S
 from .names import NodeId, iso, moment
 from .record import Bag, Json
 from .refusals import illegal_step, node_not_found
 from .revision import node_matters, refs_matter, run_matters
 from .run import Actor, KeptOperation, NodeState, NodeStatus, Plan, Refs, Run, RunState
+
+RUN_ENDS: Final = frozenset({"run.completed", "run.failed", "run.cancelled"})
+"""Events that end a run."""
 
 
 class Draft:
@@ -153,24 +159,35 @@ class Draft:
         kept = {key: known for key, known in self.refs.operations.items() if known.at > oldest and key != op_id}
         for key in list(kept)[: max(0, len(kept) - OPERATIONS_KEPT + 1)]:
             del kept[key]
-        kept[op_id] = KeptOperation(request=request, at=self.at, rev=self.rev, answer=self.answer)
+        answer = self.answer
+        if len(to_json(answer)) > ANSWER_BYTES_MAX:
+            # Lists can be made anew from the run; ids, fences and decisions cannot.
+            answer = {key: value for key, value in answer.items() if not isinstance(value, list | dict)}
+        kept[op_id] = KeptOperation(request=request, at=self.at, rev=self.rev, answer=answer)
         self.set_refs(operations=kept)
 
     def saved(self) -> Callable[[], None]:
         """A way back to the draft as it is now, for one bad line among many."""
         state, refs, plan, nodes = self.state, self.refs, self.plan, dict(self.nodes)
-        events, files, answer = list(self.events), list(self.files), dict(self.answer)
+        events, files, answer, warnings = list(self.events), list(self.files), dict(self.answer), list(self.warnings)
 
         def restore() -> None:
             self.state, self.refs, self.plan, self.nodes = state, refs, plan, nodes
-            self.events, self.files, self.answer = events, files, answer
+            self.events, self.files, self.answer, self.warnings = events, files, answer, warnings
 
         return restore
+
+    def put_end_last(self) -> None:
+        """Make the run's end the last event: who reads a trail up to it has read all of the mutation."""
+        ends = [event for event in self.events if event.name in RUN_ENDS]
+        if self.state.is_ended and ends and self.events[-1] is not ends[-1]:
+            self.events = [event for event in self.events if event is not ends[-1]] + [ends[-1]]
 
     def decision(self, *, wake_at: str | None) -> Decision:
         """Freeze the draft. Without events nothing has changed and the run is what it was."""
         if not self.events:
             return Decision(self.before, (), tuple(self.files), self.answer, tuple(self.warnings))
+        self.put_end_last()
         before, log = self.before, self.before.log
         matters = False
         for node_id, node in self.nodes.items():

@@ -7,6 +7,7 @@ from ..commands import Bind
 from ..draft import Draft
 from ..names import NodeId
 from ..record import Bag
+from .effects import slow_cron, stop_cron
 
 
 def bind(draft: Draft, command: Bind) -> None:
@@ -24,6 +25,7 @@ def bind(draft: Draft, command: Bind) -> None:
         draft.set_state(cron_job_id=command.cron_job_id)
         draft.set_refs(cron_job_id=command.cron_job_id)
         draft.tell("run.cron_bound", message=command.message, value=command.cron_job_id)
+        _set_pace(draft)
         bound.append("cron_job_id")
     if command.driver_run_id:
         draft.set_refs(driver_run_id=command.driver_run_id)
@@ -37,6 +39,14 @@ def bind(draft: Draft, command: Bind) -> None:
             "or with node_id: session_key, child_session_key, worker_run_id",
         )
     draft.answer = {"bound": list(bound)}
+
+
+def _set_pace(draft: Draft) -> None:
+    """A job that is bound to a run after its pause or end was not there to be slowed or stopped then."""
+    if draft.is_paused:
+        slow_cron(draft)
+    elif draft.state.is_ended:
+        stop_cron(draft)
 
 
 def _bind_node(draft: Draft, node_id: NodeId, command: Bind) -> list[str]:

@@ -14,11 +14,17 @@ def ask_for(draft: Draft, kind: EffectKind, do: str, params: Bag, *, target: str
         The effect's id.
     """
     pending = {key: effect for key, effect in draft.refs.pending_effects.items() if effect.target != target}
-    known = len([key for key in draft.refs.pending_effects if key.startswith(f"effect-{draft.rev}-")])
-    effect_id = f"effect-{draft.rev}-{known + 1}"
+    effect_id = f"effect-{draft.rev}-{_asked_already(draft) + 1}"
     pending[effect_id] = Effect(id=effect_id, kind=kind, do=do, params=params, target=target)
     draft.set_refs(pending_effects=pending)
     return effect_id
+
+
+def _asked_already(draft: Draft) -> int:
+    """The last number this mutation gave an effect; one that was replaced leaves no gap to be filled."""
+    prefix = f"effect-{draft.rev}-"
+    numbers = (key.removeprefix(prefix) for key in draft.refs.pending_effects if key.startswith(prefix))
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def confirm(draft: Draft, effect_id: str) -> bool:

@@ -1,9 +1,11 @@
 """Changes of the plan of a run that goes: nodes added, rewired, removed, texts edited."""
 
+from typing import Final
+
 from ...errors import Conflict, IllegalTransition, InvalidRequest, LimitExceeded, NextCall
 from ..commands import AddNode, EditPlan, RemoveNode, RewireNode
 from ..draft import Draft
-from ..graph import depth, find_cycle, leaves
+from ..graph import dependants, depth, descendants, find_cycle, leaves
 from ..limits import GRAPH_DEPTH_MAX, NODES_MAX
 from ..names import NodeId
 from ..refusals import run_is_over, situation
@@ -11,8 +13,10 @@ from ..run import NodeState, working_memory
 from ..workflow import NodeDefinition, Retry
 from . import steps
 
-AUTOMATIC = "opentask"
-"""`createdBy` of the summary that a run was given because its workflow has none."""
+AUTOMATIC: Final = "opentask:summary"
+"""`createdBy` of the summary that a run was given because its workflow has none; no agent's id has a colon."""
+
+_NODE_BINDINGS: Final = ("node_sessions", "child_sessions", "node_run_ids")
 
 
 def fresh_node(draft: Draft, node: NodeDefinition, *, created_by: str | None = None) -> NodeState:
@@ -52,14 +56,17 @@ def add_node(draft: Draft, command: AddNode) -> None:
     for need in node.needs:
         draft.node(need)
     needs = {**_needs(draft), node.id: node.needs}
-    for dependant in command.needed_by:
+    needed_by = tuple(dict.fromkeys(command.needed_by))
+    for dependant in needed_by:
         _require_unstarted(draft, dependant, asked="change_plan add_node needed_by")
         needs[dependant] = (*needs[dependant], node.id)
-    _require_sound(needs)
+    _require_sound(draft, needs)
+    _require_heeded(draft, needs, asked="change_plan add_node needed_by")
+    node = node.model_copy(update={"needs": tuple(dict.fromkeys(node.needs))})
     draft.set_plan(nodes={**draft.plan.nodes, node.id: node})
     draft.nodes[node.id] = fresh_node(draft, node, created_by=draft.actor.id)
-    draft.tell("node.added", node.id, kind=node.kind, needs=list(node.needs), neededBy=list(command.needed_by) or None)
-    for dependant in command.needed_by:
+    draft.tell("node.added", node.id, kind=node.kind, needs=list(node.needs), neededBy=list(needed_by) or None)
+    for dependant in needed_by:
         _rewire(draft, dependant, needs[dependant])
     keep_summary_last(draft)
     draft.answer = {"nodeId": node.id}
@@ -84,7 +91,11 @@ def rewire_node(draft: Draft, command: RewireNode) -> None:
             _require_unstarted(draft, other.id, asked="change_plan rewire_node needed_by")
             rest = tuple(need for need in needs[other.id] if need != node.id)
             needs[other.id] = (*rest, node.id) if other.id in command.needed_by else rest
-    _require_sound(needs)
+    _require_sound(draft, needs)
+    _require_heeded(draft, needs, asked="change_plan rewire_node")
+    if node.created_by == AUTOMATIC and needs[node.id] != node.needs:
+        # Whoever says what it needs has taken it over; it must not be wired back.
+        draft.change(node.id, created_by=draft.actor.id)
     for node_id, wanted_needs in needs.items():
         if wanted_needs != draft.nodes[node_id].needs:
             _rewire(draft, node_id, wanted_needs)
@@ -103,14 +114,18 @@ def remove_node(draft: Draft, command: RemoveNode) -> None:
             hint="request_control skip or cancel ends the run",
             next=(NextCall("get_run", {"run_id": draft.state.run_id}),),
         )
-    dependants = [other.id for other in draft.nodes.values() if node.id in other.needs]
-    for dependant in dependants:
+    after = [other.id for other in draft.nodes.values() if node.id in other.needs]
+    for dependant in after:
         _require_unstarted(draft, dependant, asked="change_plan remove_node")
-    for dependant in dependants:
+    for dependant in after:
         inherited = (need for need in (*draft.nodes[dependant].needs, *node.needs) if need != node.id)
         _rewire(draft, dependant, tuple(dict.fromkeys(inherited)))
     del draft.nodes[node.id]
     draft.set_plan(nodes={key: plan for key, plan in draft.plan.nodes.items() if key != node.id})
+    bindings = {name: getattr(draft.refs, name) for name in _NODE_BINDINGS}
+    if any(node.id in bound for bound in bindings.values()):
+        rest = {name: {key: bound[key] for key in bound if key != node.id} for name, bound in bindings.items()}
+        draft.set_refs(**rest)
     draft.tell("node.removed", node.id, kind=node.kind, needs=list(node.needs))
     keep_summary_last(draft)
     draft.answer = {"nodeId": node.id}
@@ -169,8 +184,9 @@ def keep_summary_last(draft: Draft) -> None:
     summary = next((node for node in draft.nodes.values() if node.created_by == AUTOMATIC), None)
     if summary is None or summary.status not in ("pending", "ready"):
         return
-    others = {key: needs for key, needs in _needs(draft).items() if key != summary.id}
-    wanted = leaves(others)
+    every = _needs(draft)
+    after = descendants(dependants(every), summary.id)
+    wanted = leaves({key: needs for key, needs in every.items() if key != summary.id and key not in after})
     if set(wanted) != set(summary.needs):
         _rewire(draft, summary.id, tuple(wanted))
 
@@ -197,7 +213,22 @@ def _require_unstarted(draft: Draft, node_id: NodeId, *, asked: str) -> None:
     )
 
 
-def _require_sound(needs: dict[NodeId, tuple[NodeId, ...]]) -> None:
+def _require_heeded(draft: Draft, needs: dict[NodeId, tuple[NodeId, ...]], *, asked: str) -> None:
+    """Refuse a new need of a node that waits already: it would be approved or over without regard to it."""
+    for node in draft.nodes.values():
+        added = [need for need in needs[node.id] if need not in node.needs] if node.status == "waiting" else []
+        unheeded = [need for need in added if need not in draft.nodes or not draft.nodes[need].is_satisfied]
+        if unheeded:
+            raise IllegalTransition(
+                f"node {node.id!r} is {situation(node)}; {asked} cannot make it wait for {', '.join(unheeded)} too",
+                hint="needs count before a node begins to wait; add_node puts new work after it",
+                next=(NextCall("get_run", {"run_id": draft.state.run_id}, "shows what has not started"),),
+                node_id=node.id,
+                status=node.status,
+            )
+
+
+def _require_sound(draft: Draft, needs: dict[NodeId, tuple[NodeId, ...]]) -> None:
     cycle = find_cycle(needs)
     if cycle:
         raise InvalidRequest(
@@ -205,7 +236,9 @@ def _require_sound(needs: dict[NodeId, tuple[NodeId, ...]]) -> None:
             hint="leave out one of these needs",
             cycle=list(cycle),
         )
-    if (deep := depth(needs)) > GRAPH_DEPTH_MAX:
+    # The summary that we added ourselves must not make a plan too deep that was not.
+    written = {key: needs[key] for key in needs if key not in draft.nodes or draft.nodes[key].created_by != AUTOMATIC}
+    if (deep := depth(written)) > GRAPH_DEPTH_MAX:
         raise LimitExceeded("the plan's longest chain", limit=GRAPH_DEPTH_MAX, size=deep, unit="nodes")
 
 
