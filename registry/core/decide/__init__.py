@@ -5,7 +5,7 @@ they lead to, or raises the refusal. It reads no clock, makes up no id and opens
 says what must be persisted, and storage persists it (the idea is etcd/raft's).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ...errors import RegistryError
@@ -73,15 +73,25 @@ def questions(run: Run, command: AnyCommand | None) -> tuple[tuple[str, ...], tu
     paths = list(waited_for_files(run))
     node_id = getattr(command, "node_id", None)
     if isinstance(command, FinishNode | AppendEvent):
-        named = [node_id] if node_id in run.plan.nodes else _running(run)
-        for name in named:
-            definition = run.plan.nodes[name]
-            paths += [f"nodes/{name}/report.md", *definition.required_files]
-            paths += [definition.outputs.path] if definition.outputs.path else []
+        paths += _outputs(run, [node_id] if node_id in run.plan.nodes else _running(run))
+    if isinstance(command, AdoptLines):
+        named = [line.event.node_id for line in command.lines if line.event is not None]
+        paths += _outputs(run, [name for name in named if name in run.plan.nodes])
     wait_for = getattr(command, "wait_for", None)
     if wait_for is not None and wait_for.path:
         paths.append(wait_for.path)
     return tuple(dict.fromkeys(paths)), depended_on(run)
+
+
+def _outputs(run: Run, node_ids: Iterable[NodeId | None]) -> Iterator[str]:
+    for node_id in node_ids:
+        if node_id is None:
+            continue
+        definition = run.plan.nodes[node_id]
+        yield f"nodes/{node_id}/report.md"
+        yield from definition.required_files
+        if definition.outputs.path:
+            yield definition.outputs.path
 
 
 def _running(run: Run) -> list[NodeId]:
@@ -126,7 +136,8 @@ def _adopt(draft: Draft, command: AdoptLines) -> None:
     for line in command.lines:
         refusal = line.refusal
         if line.event is not None:
-            restore = draft.saved()
+            restore, actor = draft.saved(), draft.actor
+            draft.actor = line.event.actor
             try:
                 if needs_person(draft.before, line.event):
                     refusal = f"{line.event.event} here is a person's decision"
@@ -135,6 +146,8 @@ def _adopt(draft: Draft, command: AdoptLines) -> None:
             except RegistryError as error:
                 restore()
                 refusal = error.message
+            finally:
+                draft.actor = actor
         if refusal:
             draft.tell("control.rejected", message=refusal, event=line.event.event if line.event else None)
             draft.warnings.append(f"foreign_line_refused: {refusal}")

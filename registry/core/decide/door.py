@@ -7,18 +7,18 @@ from typing import Final
 from pydantic import ValidationError
 
 from ...errors import Forbidden, InvalidRequest, NextCall
-from ..commands import AppendEvent, Bind, Control
+from ..commands import AppendEvent, Bind, Control, HeartbeatNode
 from ..draft import Draft
 from ..names import nearest, shown
 from ..record import Json
-from ..refusals import not_a_persons_place, run_is_over, run_paused
+from ..refusals import illegal_step, not_a_persons_place, run_is_over, run_paused
 from ..run import NodeState
 from ..workflow import WORK_KINDS, WaitFor
 from . import controls, effects, steps
 from .bindings import bind
 from .controls import needs_person
 from .tick import reopen_if_possible
-from .work import noted, require_fence, take_late, write_result
+from .work import heartbeat, noted, require_fence, require_its_time, small_result, take_late, write_result
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 _OURS: Final = ("run.", "node.", "control.", "cron.", "flow.", "log.", "effect.")
@@ -29,17 +29,23 @@ _ELSEWHERE: Final = {
     "run.reopened": "request_control retry",
     "run.bound": "bind_session",
     "run.plan_edited": "change_plan",
+    "run.updated": "bind_session",
+    "run.hidden": "request_control cancel",
     "node.added": "change_plan add_node",
     "node.updated": "change_plan",
     "node.rewired": "change_plan rewire_node",
     "node.removed": "change_plan remove_node",
+    "node.blocked": "change_plan rewire_node, or a retry of what the node needs,",
     "node.released": "request_control release",
+    "node.lost": "tick_run, once the lease has run out,",
     "node.handoff_written": "write_handoff",
     "node.artifact_written": "write_artifact",
     "control.applied": "request_control",
     "control.rejected": "request_control",
     "effect.confirmed": "tick_run effects_done",
     "effect.failed": "tick_run effects_failed",
+    "log.adopted": "the next change after somebody else wrote into the trail",
+    "log.repaired": "repair_run",
 }
 """Events the registry writes itself, and the tool that leads to them."""
 
@@ -77,6 +83,8 @@ def _control(draft: Draft, action: str, node_id: str | None) -> NextCall:
 def _refused(draft: Draft, command: AppendEvent) -> InvalidRequest:
     name = shown(command.event)
     tool = _ELSEWHERE.get(command.event)
+    if command.event.startswith("flow."):
+        tool = "update_flow"
     if tool is not None:
         return InvalidRequest(
             f"{name} is written by the registry itself", hint=f"{tool} leads to it", next=_next_of(draft, command, None)
@@ -127,13 +135,16 @@ def _started(draft: Draft, command: AppendEvent) -> None:
     if draft.is_paused:
         raise run_paused(draft.state, asked=_asked(command))
     late = node.status == "ready" and node.lease is not None and command.fence == node.lease.fence
-    steps.start(draft, node.id, lease=node.lease if late else None, asked=_asked(command), late=late)
+    if node.status == "ready" and not late:
+        require_its_time(draft, node)
+    steps.start(draft, node.id, asked=_asked(command), late=late)
 
 
 def _waiting(draft: Draft, command: AppendEvent) -> None:
     node = _node(draft, command)
     if node.kind in WORK_KINDS:
-        node = _work_node(draft, command)
+        _work_node(draft, command)
+        take_late(draft, node, command.fence)
     elif draft.is_paused:
         raise run_paused(draft.state, asked=_asked(command))
     planned = draft.plan.nodes[node.id].wait_for
@@ -145,7 +156,7 @@ def _waiting(draft: Draft, command: AppendEvent) -> None:
             "payload.waitFor is not a wait",
             hint='for example {"type": "until", "seconds": 600} or {"type": "manual"}',
         ) from None
-    steps.begin_wait(draft, node.id, wait_for)
+    steps.begin_wait(draft, node.id, wait_for, asked=_asked(command))
 
 
 def _completed(draft: Draft, command: AppendEvent) -> None:
@@ -158,7 +169,7 @@ def _completed(draft: Draft, command: AppendEvent) -> None:
         draft,
         node.id,
         summary=command.message,
-        payload=command.payload,
+        payload=small_result(command.payload),
         asked=_asked(command),
         noted=noted(late=late, missing=missing),
     )
@@ -169,6 +180,8 @@ def _failed(draft: Draft, command: AppendEvent) -> None:
     node = _node(draft, command)
     # A person's decision or a condition ends the others; here only work can fail.
     _work_node(draft, command)
+    if draft.state.is_ended and node.status == "pending":
+        raise run_is_over(draft.state, asked=_asked(command))
     late = take_late(draft, node, command.fence)
     error = command.payload.get("error")
     reason = command.message or (error if isinstance(error, str) else None) or "failed, without a reason given"
@@ -186,6 +199,8 @@ def _skipped(draft: Draft, command: AppendEvent) -> None:
 def _ready(draft: Draft, command: AppendEvent) -> None:
     """A retry from failed or skipped, a release from running or waiting."""
     node = _node(draft, command)
+    if node.status in ("pending", "completed"):
+        raise illegal_step(draft.state, draft.nodes, node, verb="retry", asked=_asked(command))
     if node.status in ("failed", "skipped"):
         action: Callable[[Draft, Control], bool] = controls.retry
     else:
@@ -198,7 +213,7 @@ def _ready(draft: Draft, command: AppendEvent) -> None:
         node_id=node.id,
         message=command.message,
     )
-    if node.status == "pending" or not action(draft, request):
+    if not action(draft, request):
         draft.answer["kind"] = "record"
 
 
@@ -231,7 +246,23 @@ def _progress(draft: Draft, command: AppendEvent) -> None:
 
 def _heartbeat(draft: Draft, command: AppendEvent) -> None:
     node = _work_node(draft, command)
+    if node.lease is not None and command.fence is not None:
+        percent = command.payload.get("percent")
+        beat = HeartbeatNode(
+            actor=command.actor,
+            node_id=node.id,
+            fence=command.fence,
+            message=command.message,
+            percent=percent if isinstance(percent, int) and not isinstance(percent, bool) else None,
+        )
+        heartbeat(draft, beat)
+        draft.answer |= {"event": command.event, "kind": "record"}
+        return
+    if node.status not in ("running", "waiting"):
+        raise illegal_step(draft.state, draft.nodes, node, verb="complete", asked=_asked(command))
     draft.change(node.id, progress=command.message or node.progress)
+    if command.message:
+        draft.set_state(last_progress_message=command.message, last_progress_message_at=draft.at)
     draft.tell("node.heartbeat", node.id, message=command.message, payload=command.payload)
     draft.answer["kind"] = "record"
 
@@ -239,17 +270,18 @@ def _heartbeat(draft: Draft, command: AppendEvent) -> None:
 def _confirmation(draft: Draft, command: AppendEvent) -> None:
     """`cron.patched` and `run.message.sent` tell that an effect was carried out."""
     effect_id = command.payload.get("effectId")
-    if not isinstance(effect_id, str) or not (
-        effects.confirm(draft, effect_id) or controls.acknowledge(draft, effect_id)
-    ):
+    draft.answer["kind"] = "record"
+    if isinstance(effect_id, str) and controls.acknowledge(draft, effect_id):
+        return
+    if not isinstance(effect_id, str) or not effects.confirm(draft, effect_id):
         pending = ", ".join(draft.refs.pending_effects) or "none"
         raise InvalidRequest(
             f"{command.event} needs payload.effectId of a pending effect; pending: {pending}",
             hint="get_run lists effects; tick_run effects_done confirms them too",
             next=(NextCall("get_run", {"run_id": draft.state.run_id}, "lists the pending effects"),),
         )
-    draft.tell(command.event, command.node_id, message=command.message, payload=command.payload)
-    draft.answer["kind"] = "record"
+    node_id = draft.node(command.node_id).id if command.node_id else None
+    draft.tell(command.event, node_id, message=command.message, payload=command.payload)
 
 
 _BOUND: Final = {

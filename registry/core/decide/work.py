@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic_core import to_json
 
-from ...errors import IllegalTransition, InvalidRequest, LimitExceeded, NextCall
+from ...errors import IllegalTransition, InvalidRequest, LeaseLost, LimitExceeded, NextCall
 from ..claimable import claimable, held_by, is_ripe, ready_work
 from ..commands import ClaimNode, FinishNode, HeartbeatNode
 from ..draft import Draft
@@ -76,6 +76,19 @@ def _named(draft: Draft, node_id: str) -> NodeState:
         raise run_paused(draft.state, asked="claim_node")
     if node.status != "ready" or node.managed:
         raise illegal_step(draft.state, draft.nodes, node, verb="start", asked="claim_node")
+    require_its_time(draft, node)
+    return node
+
+
+def require_its_time(draft: Draft, node: NodeState) -> None:
+    """Refuse to begin a ready node in a draft, before its back-off is over, or while other tasks hold it."""
+    node_id = node.id
+    if draft.state.status == "draft":
+        raise IllegalTransition(
+            f"run {draft.state.run_id!r} is a draft; nothing in it starts",
+            hint="request_control resume lets it go",
+            next=(NextCall("request_control", {"run_id": draft.state.run_id, "action": "resume"}),),
+        )
     if held := held_by(node, draft.facts.tasks):
         listed = ", ".join(f"{task!r} ({draft.facts.tasks.get(task, 'unknown')})" for task in held[:5])
         raise IllegalTransition(
@@ -90,7 +103,6 @@ def _named(draft: Draft, node_id: str) -> NodeState:
             next=(NextCall("claim_node", {"run_id": draft.state.run_id}, "takes another ready node"),),
             not_before=node.not_before,
         )
-    return node
 
 
 def _take(draft: Draft, node: NodeState, command: ClaimNode) -> None:
@@ -132,8 +144,8 @@ def find_by_fence(draft: Draft, node_id: str | None, fence: str | None, *, asked
             hint="send the fence that claim_node returned",
             next=(NextCall("get_run", {"run_id": draft.state.run_id}, "shows who works on what"),),
         )
-    raise InvalidRequest(
-        f"no node of run {draft.state.run_id!r} is held with the fence {shown(fence)!r}",
+    raise LeaseLost(
+        f"no node of run {draft.state.run_id!r} is held with the fence {shown(fence)!r}; {asked} needs one that is",
         hint="send node_id too; if the attempt ended, claim_node gives a new fence",
         next=(NextCall("get_run", {"run_id": draft.state.run_id}, "shows who works on what"),),
     )
@@ -170,7 +182,7 @@ def take_late(draft: Draft, node: NodeState, fence: str | None) -> bool:
     if node.status == "running":
         return node.lease_has_expired(draft.now)
     if node.status == "ready" and node.lease is not None and fence == node.lease.fence:
-        steps.start(draft, node.id, lease=node.lease, asked="finish_node", late=True)
+        steps.start(draft, node.id, asked="finish_node", late=True)
         return True
     return False
 
@@ -179,12 +191,15 @@ def heartbeat(draft: Draft, command: HeartbeatNode) -> None:
     """Extend a lease and record progress; says whether to stop."""
     node = find_by_fence(draft, command.node_id, command.fence, asked="heartbeat_node")
     stop_reason = _why_stop(draft, node, command.fence)
+    if stop_reason is None and node.status == "ready":
+        node = steps.start(draft, node.id, asked="heartbeat_node", late=True)
+    if stop_reason is None and node.deadline is not None and node.deadline <= iso(draft.now):
+        # What follows from this very mutation is that the attempt is over.
+        stop_reason = "its deadline passed"
     draft.answer = {"nodeId": node.id, "attempt": node.attempt, "stop": stop_reason is not None}
     if stop_reason is not None:
         draft.answer["stopReason"] = stop_reason
         return
-    if node.status == "ready":
-        node = steps.start(draft, node.id, lease=node.lease, asked="heartbeat_node", late=True)
     lease = node.lease
     if lease is None:
         raise illegal_step(draft.state, draft.nodes, node, verb="complete", asked="heartbeat_node")
@@ -235,7 +250,7 @@ def finish(draft: Draft, command: FinishNode) -> None:
     elif command.outcome == "failed":
         _fail(draft, node, command)
     elif command.outcome == "waiting":
-        steps.begin_wait(draft, node.id, command.wait_for)
+        steps.begin_wait(draft, node.id, command.wait_for, asked="finish_node waiting")
     else:
         steps.release(draft, node.id, message=command.summary, asked="finish_node released")
     draft.answer["written"] = [file.path for file in draft.files]
@@ -259,7 +274,7 @@ def _complete(draft: Draft, node: NodeState, command: FinishNode) -> None:
         draft,
         node.id,
         summary=command.summary,
-        payload=_result(command.payload),
+        payload=small_result(command.payload),
         artifacts=tuple(dict.fromkeys((*command.artifacts, *present))),
         asked="finish_node completed",
         noted=noted(late="late" in draft.answer, missing=missing),
@@ -286,7 +301,12 @@ def _fail(draft: Draft, node: NodeState, command: FinishNode) -> None:
         write_result(draft, failed, payload=command.payload, summary=command.summary or error)
 
 
-def _result(payload: Bag) -> Bag:
+def small_result(payload: Bag) -> Bag:
+    """What a node may leave for conditions to read.
+
+    Raises:
+        LimitExceeded: over 4 KiB.
+    """
     size = len(to_json(payload))
     if size > RESULT_BYTES_MAX:
         raise LimitExceeded(
