@@ -21,6 +21,7 @@ from ..core.record import Bag, Json
 from ..core.run import NodeState, Run, RunState
 from ..errors import InvalidRequest, NextCall, NotFound, RegistryError
 from ..formats.projections import node_document
+from ..formats.workflow_writer import write_workflow
 from ..registry import Registry, View
 from ..storage.port import LoggedEvent
 from .fit import ROWS_DEFAULT
@@ -29,7 +30,7 @@ from .lookup import known_run, node_of, state_or_none
 from .node_views import report_path
 from .run_lists import RunFilters, agents_of, cursor_of, find_runs, newest_first, read_cursor
 from .run_rows import without_fences
-from .workflows import definition_ids, definition_text
+from .workflow_sources import definition_ids, definition_text
 
 __all__ = [
     "Document",
@@ -81,7 +82,10 @@ def read_resource(registry: Registry, uri: str) -> Document:
         NotFound: no such address, workflow, run or node.
         InvalidRequest: a parameter of the address is wrong.
     """
-    split = urlsplit(uri)
+    try:
+        split = urlsplit(uri)
+    except ValueError:
+        raise _no_such_address(uri) from None
     parts = [split.netloc, *(unquote(part) for part in split.path.split("/")[1:])]
     query = {name: values[-1] for name, values in parse_qs(split.query).items()}
     if split.scheme != _SCHEME or (split.query and parts[2:] != ["events"]) or not _are_sound(parts):
@@ -93,9 +97,6 @@ def read_resource(registry: Registry, uri: str) -> Document:
             return _events(registry, run_id, query)
         case ["runs", run_id, "control"]:
             return _control(registry, run_id)
-        case ["runs", run_id, "workflow"]:
-            _view(registry, run_id)
-            return _file(registry, run_id, "workflow.lock.md", mime=_MARKDOWN)
         case ["runs", run_id, "nodes", node_id]:
             return _node(registry, _view(registry, run_id).run, node_id)
         case ["runs", run_id, "nodes", node_id, *names]:
@@ -109,7 +110,9 @@ def read_resource(registry: Registry, uri: str) -> Document:
 def _are_sound(parts: list[str]) -> bool:
     """Whether ids are ids and names stay below their node."""
     ids = parts[1:2] + (parts[3:4] if parts[2:3] == ["nodes"] else [])
-    return all(is_id(one) for one in ids) and not any(part in ("", ".", "..") or "\0" in part for part in parts)
+    return all(is_id(one) for one in ids) and not any(
+        part in ("", ".", "..") or "\0" in part or "/" in part for part in parts
+    )
 
 
 def _no_such_address(uri: str) -> NotFound:
@@ -143,6 +146,10 @@ def _refs(run: Run) -> Document:
     return _json(document)
 
 
+def _workflow(run: Run) -> Document:
+    return Document(_MARKDOWN, write_workflow(run.plan.workflow()))
+
+
 def _graph(run: Run) -> Document:
     return Document("text/vnd.mermaid", run_graph_mermaid(run))
 
@@ -150,6 +157,7 @@ def _graph(run: Run) -> Document:
 _OF_A_RUN: Final[Mapping[tuple[str, ...], Callable[[Run], Document]]] = {
     (): _state,
     ("refs",): _refs,
+    ("workflow",): _workflow,
     ("graph",): _graph,
 }
 
@@ -213,17 +221,17 @@ def _node(registry: Registry, run: Run, node_id: NodeId) -> Document:
     return _json({"runId": run.state.run_id, "node": node_document(node), "documents": documents})
 
 
-def _file(registry: Registry, run_id: RunId, path: str, *, mime: str | None = None) -> Document:
+def _file(registry: Registry, run_id: RunId, path: str) -> Document:
     """A file of a run as text; empty with a note while nobody has written it."""
-    kind = mime or _mime_of(path)
+    kind = _mime_of(path)
     try:
         raw, size = registry.store.read_file(run_id, path, offset=0, limit=DOCUMENT_BYTES_MAX)
     except NotFound:
-        return Document(kind, "", f"{path} is not written yet")
+        raw, size = b"", 0
     text = raw.decode(errors="replace")
     if size > len(raw):
         return Document(kind, text, f"the first {len(raw):,} of {size:,} bytes; read_artifact reads on")
-    return Document(kind, text, None if size else f"{path} is empty")
+    return Document(kind, text, None if size else f"{path} is not written yet")
 
 
 def _mime_of(path: str) -> str:

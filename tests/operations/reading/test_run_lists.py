@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from registry.core.commands import Control, ControlAction
-from registry.core.run import Actor, RunState
+from registry.core.run import Actor, RunState, RunStatus
 from registry.errors import InvalidRequest
 from registry.operations.run_lists import RunFilters, attention, cursor_of, newest_first, read_cursor, sort_key
 from tests.operations.reading.given import AGENT, MARIA, T0, after, claim, finish, given_run
@@ -85,7 +85,7 @@ def test_a_cursor_of_other_filters_is_refused() -> None:
 
 def test_open_means_running_or_paused() -> None:
     """The word that everybody guesses."""
-    assert RunFilters(status=("open",)).statuses == {"running", "paused"}
-    assert RunFilters(status=("open", "failed")).statuses == {"running", "paused", "failed"}
+    assert RunFilters(status=("open",)).statuses == frozenset[RunStatus]({"running", "paused"})
+    assert RunFilters(status=("open", "failed")).statuses == frozenset[RunStatus]({"running", "paused", "failed"})
     assert RunFilters(status=("all", "failed")).statuses is None
     assert RunFilters().statuses is None
