@@ -17,7 +17,6 @@ from ..core.patch import Document
 from ..core.record import Json
 from ..core.run import Log, NodeState, Plan, Refs, Run, RunState, working_memory
 from ..core.workflow import NodeDefinition, NodeKind, Outputs, Workflow
-from ..errors import RegistryError
 from .event_line import read_object
 
 R = TypeVar("R", bound=BaseModel)
@@ -175,9 +174,7 @@ def _workflow(text: bytes) -> Workflow | None:
         return None
     from .workflow_file import read_workflow
 
-    with suppress(RegistryError, UnicodeDecodeError, ValueError):
-        return read_workflow(text.decode())
-    return None
+    return read_workflow(text, form="plan").workflow
 
 
 def _tolerant(model: type[R], given: Mapping[str, Json], otherwise: Mapping[str, Json]) -> R:

@@ -7,7 +7,6 @@ run has gone on with them, so the call that changes a plan is named instead.
 from ...core.names import shown
 from ...core.run import Run
 from ...core.workflow import NodeDefinition, Workflow
-from ...errors import RegistryError
 from ..port import PlanEdit
 from .layout import PLAN
 from .projecting import lock_text
@@ -19,14 +18,11 @@ def edit_of(text: bytes, run: Run) -> PlanEdit | None:
         return None
     from ...formats.workflow_file import read_workflow
 
-    try:
-        workflow = read_workflow(text.decode())
-    except (RegistryError, UnicodeDecodeError) as error:
-        why = str(error).splitlines()[0] if str(error) else "it is not UTF-8"
-        return PlanEdit(
-            refused=(f"{PLAN} cannot be read as a workflow ({shown(why, 200)}); the plan stands as it was",)
-        )
-    return _difference(workflow, run)
+    reading = read_workflow(text, source=PLAN, form="plan")
+    if reading.workflow is None:
+        why = shown(str(reading.faults[0]), 200)
+        return PlanEdit(refused=(f"{PLAN} cannot be read as a workflow ({why}); the plan stands as it was",))
+    return _difference(reading.workflow, run)
 
 
 def _difference(workflow: Workflow, run: Run) -> PlanEdit | None:
