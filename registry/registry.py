@@ -98,7 +98,10 @@ class Registry:
         """The registry at the settings' root."""
         from .storage.files.store import FileStore  # sqlite and locks are not for those who only want the names
 
-        return cls(FileStore(settings), settings)
+        store = FileStore(
+            str(settings.root), now=clock.now, durability=settings.durability, write_refusal=settings.write_refusal
+        )
+        return cls(store, settings)
 
     @property
     def root(self) -> Path:

@@ -6,16 +6,15 @@ that would not survive a restart fails here too.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import cast
 
 from ..core.commands import AdoptLines, InboxLine
-from ..core.events import Decision, Facts
+from ..core.events import Decision
 from ..core.limits import ARTIFACT_BYTES_MAX, MUTATION_BYTES_MAX
-from ..core.names import NodeId, RunId, TaskId
+from ..core.names import NodeId, RunId
 from ..core.patch import Patch, advance, diff
 from ..core.record import Bag, Json
 from ..core.run import Run, RunState
@@ -23,7 +22,6 @@ from ..errors import Conflict, LimitExceeded, LockTimeout, NotFound
 from ..formats.control_line import read_control, write_control
 from ..formats.event_line import read_object, seal
 from .port import Committed, LoggedEvent, PlanEdit, Problem, Reading
-from .tasks import task_statuses
 
 
 @dataclass
@@ -102,7 +100,7 @@ class MemorySession:
         kept, run = self._kept, decision.run
         before = kept.run
         if not decision.events:
-            return Committed(run=before, rev=before.log.rev, events=(), warnings=decision.warnings)
+            return Committed(run=before, rev=before.log.rev, events=())
         assert run.log.rev == before.log.rev + 1, "a decision advances the revision by one"
         assert run.log.seq == before.log.seq + len(decision.events), "a decision counts its events"
         patch = diff(before, run)
@@ -123,7 +121,7 @@ class MemorySession:
         kept.run, kept.size, kept.changed_ns = run, kept.size + len(chunk), time.monotonic_ns()
         if inbox_judged:
             kept.judged = self._given
-        return Committed(run=run, rev=run.log.rev, events=decision.events, warnings=decision.warnings)
+        return Committed(run=run, rev=run.log.rev, events=decision.events)
 
 
 def _numbered(decision: Decision, after_seq: int) -> list[LoggedEvent]:
@@ -132,14 +130,9 @@ def _numbered(decision: Decision, after_seq: int) -> list[LoggedEvent]:
 
 
 class MemoryStore:
-    """Runs in the memory of this process.
+    """Runs in the memory of this process."""
 
-    Args:
-        now: The clock, aware UTC.
-    """
-
-    def __init__(self, *, now: Callable[[], datetime]) -> None:
-        self._now = now
+    def __init__(self) -> None:
         self._guard = threading.Lock()
         self._kept: dict[RunId, _Kept] = {}
 
@@ -162,7 +155,7 @@ class MemoryStore:
             kept.files.update({file.path: file.content for file in decision.files})
             kept.size, kept.changed_ns = 1, time.monotonic_ns()
             self._kept[run.state.run_id] = kept
-        return Committed(run=run, rev=run.log.rev, events=decision.events, warnings=decision.warnings)
+        return Committed(run=run, rev=run.log.rev, events=decision.events)
 
     @contextmanager
     def locked(self, run_id: RunId, *, wait_s: float, op: str) -> Iterator[MemorySession]:
@@ -221,12 +214,6 @@ class MemoryStore:
     def run_dir(self, run_id: RunId) -> str:
         """A path that does not exist, for texts."""
         return f"/memory/runs/{run_id}"
-
-    def facts(self, run_id: RunId, *, paths: Sequence[str], tasks: Sequence[TaskId]) -> Facts:
-        """What the core must know of the world: now, sizes of files, public statuses of other runs' tasks."""
-        files = self._get(run_id).files if paths else {}
-        sizes = {path: len(files[path]) for path in paths if path in files}
-        return Facts(now=self._now(), files=sizes, tasks=task_statuses(self, tasks), run_dir=self.run_dir(run_id))
 
     def control_lines(self, run_id: RunId) -> list[Bag]:
         """Every line of the inbox that is a JSON object."""

@@ -32,7 +32,7 @@ from ..core.run import Run, RunState
 
 @dataclass(frozen=True)
 class Committed:
-    """A decision that is durable. `rev` is the mutation's own number."""
+    """A decision that is durable. `rev` is the mutation's own number, `warnings` are storage's alone."""
 
     run: Run
     rev: int
@@ -117,10 +117,6 @@ class Session(Protocol):
 
     def commit(self, decision: Decision, *, op_id: str | None = None, inbox_judged: bool = False) -> Committed:
         """Make a decision durable, as one mutation. A decision without events changes nothing."""
-        ...
-
-    def append_control(self, line: Bag) -> None:
-        """Add a request that is applied already to `control.jsonl`, for its readers; it is not judged again."""
         ...
 
 

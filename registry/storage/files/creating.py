@@ -83,9 +83,7 @@ def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[],
             raise taken(run_id, run_id) from error
         raise fault(error, "making the run's folder") from error
     cache_plan(place, run_id, text)
-    return entry, Committed(
-        run=decision.run, rev=decision.run.log.rev, events=decision.events, warnings=decision.warnings
-    )
+    return entry, Committed(run=decision.run, rev=decision.run.log.rev, events=decision.events)
 
 
 def _filled(

@@ -65,7 +65,7 @@ def mutate(
     )
     now, warnings = project(place, entry, known, run, mark)
     entry.loaded = now
-    committed = Committed(run=run, rev=run.log.rev, events=decision.events, warnings=(*decision.warnings, *warnings))
+    committed = Committed(run=run, rev=run.log.rev, events=decision.events, warnings=warnings)
     return now, committed
 
 

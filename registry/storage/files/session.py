@@ -102,7 +102,7 @@ class FileSession:
     def commit(self, decision: Decision, *, op_id: str | None = None, inbox_judged: bool = False) -> Committed:
         """Make a decision durable, as one mutation. A decision without events changes nothing."""
         if not decision.events:
-            return Committed(run=self.run, rev=self.run.log.rev, events=(), warnings=decision.warnings)
+            return Committed(run=self.run, rev=self.run.log.rev, events=())
         control = max(self._given, self._judged) if inbox_judged else self._judged
         # An edited workflow.lock.md was heard: it is kept under another name and written as the plan now is.
         known = replace(self._loaded, lock="") if self._edit_told else self._loaded

@@ -1,18 +1,17 @@
 """Runs as plain folders: the store that `port.Store` describes, made of files."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
 
-from ...core.events import Decision, Facts
-from ...core.names import NodeId, RunId, TaskId, is_id, iso
+from ...core.events import Decision
+from ...core.names import NodeId, RunId, is_id, iso
 from ...core.record import Bag
 from ...core.run import RunState
-from ...errors import LogCorrupt, NotFound
+from ...errors import LogCorrupt, NotFound, RegistryError
 from ..port import Committed, LoggedEvent, Problem, Reading
-from ..tasks import task_statuses
 from . import adopt, inbox
 from .atomic import read_slice
 from .creating import Names, build, taken
@@ -20,7 +19,7 @@ from .finding import find, state_alone
 from .handles import OpenRun, OpenRuns, no_such_run
 from .history import events_after
 from .layout import RUNS, TRAIL, node_folder
-from .opening import fault, files_below, size_of
+from .opening import fault, files_below
 from .projecting import Place
 from .repair import mend
 from .session import FileSession
@@ -39,9 +38,17 @@ class FileStore:
         now: The clock, aware UTC.
         durability: `full` syncs every mutation before it is acknowledged; `process` leaves that
             to the system, for tests and throw-away registries.
+        write_refusal: Why this place may not be written, asked before the first write.
     """
 
-    def __init__(self, root: str, *, now: Callable[[], datetime], durability: Durability = "full") -> None:
+    def __init__(
+        self,
+        root: str,
+        *,
+        now: Callable[[], datetime],
+        durability: Durability = "full",
+        write_refusal: Callable[[], RegistryError | None] | None = None,
+    ) -> None:
         self.root = os.path.abspath(root)
         self._now = now
         self._synced = durability == "full"
@@ -49,6 +56,14 @@ class FileStore:
         self._open = OpenRuns(self._runs_path, now_text=self._now_text)
         self._names = Names()
         self._root: tuple[int, int] | None = None
+        self._write_refusal = write_refusal
+
+    def _require_writable(self) -> None:
+        if self._write_refusal is not None:
+            refusal = self._write_refusal()
+            if refusal is not None:
+                raise refusal
+            self._write_refusal = None
 
     def _now_text(self) -> str:
         return iso(self._now())
@@ -68,6 +83,7 @@ class FileStore:
     def create(self, decision: Decision) -> Committed:
         """Make a new run; see the port."""
         run_id = decision.run.state.run_id
+        self._require_writable()
         try:
             os.makedirs(self._runs_path, exist_ok=True)
             runs = self._open.runs()
@@ -83,6 +99,7 @@ class FileStore:
     @contextmanager
     def locked(self, run_id: RunId, *, wait_s: float, op: str) -> Iterator[FileSession]:
         """The only writer of a run; see the port."""
+        self._require_writable()
         place = self._place()
         for _ in range(_REOPENINGS_MAX):
             with self._open.using(run_id) as entry:
@@ -191,15 +208,6 @@ class FileStore:
     def run_dir(self, run_id: RunId) -> str:
         """Absolute path of the run's folder."""
         return os.path.join(self._runs_path, run_id)
-
-    def facts(self, run_id: RunId, *, paths: Sequence[str], tasks: Sequence[TaskId]) -> Facts:
-        """What the core must know of the world: now, sizes of files, public statuses of other runs' tasks."""
-        sizes: dict[str, int] = {}
-        if paths:
-            with self._reading(run_id) as entry:
-                found = ((path, size_of(entry.folder, path)) for path in paths)
-                sizes = {path: size for path, size in found if size is not None}
-        return Facts(now=self._now(), files=sizes, tasks=task_statuses(self, tasks), run_dir=self.run_dir(run_id))
 
     def control_lines(self, run_id: RunId) -> list[Bag]:
         """Every line of the inbox that is a JSON object."""
