@@ -1,0 +1,172 @@
+"""`opentask-mcp`: the server as a process.
+
+A host starts one for every session, often with hardly any environment and in a folder of its own
+choosing, so everything can be said by option or variable and nothing is asked. The SDK is
+imported only after the options are known to be sound.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from .. import __version__
+
+if TYPE_CHECKING:
+    from registry.settings import Settings
+
+    from .serving import Serving
+
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"", "0", "false", "no", "off"})
+_EPILOG: Final = """\
+Each option has a variable: OPENTASK_REGISTRY_ROOT, OPENTASK_TRANSPORT, OPENTASK_READ_ONLY,
+OPENTASK_TOOLSETS, OPENTASK_TOOLS, OPENTASK_APPROVALS, OPENTASK_AGENT_ID, OPENTASK_ALLOW_NETWORK_FS.
+An option goes before its variable.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until the client closes stdin. The value is the exit status."""
+    parser = _parser(os.environ)
+    options = parser.parse_args(argv)
+    try:
+        settings, serving = _chosen(options)
+    except ValueError as fault:
+        parser.error(str(fault))
+    return _serve(parser, settings, serving)
+
+
+def _serve(parser: argparse.ArgumentParser, settings: "Settings", serving: "Serving") -> int:
+    import anyio
+
+    from registry.registry import Registry
+
+    from .server import build_server
+    from .serving import UnknownTool
+    from .stdio import serve_stdio
+
+    try:
+        server = build_server(Registry.open(settings), serving=serving)
+    except UnknownTool as unknown:
+        parser.error(str(unknown))
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="opentask-mcp: %(name)s: %(message)s")
+    # Nothing needs tidying up, and a thread that reads stdin would keep an interrupted process alive.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        anyio.run(serve_stdio, server)
+    except* (BrokenPipeError, ConnectionResetError):
+        logging.getLogger(__name__).warning("the client went away")
+    return 0
+
+
+def _chosen(options: argparse.Namespace) -> tuple["Settings", "Serving"]:
+    """What the options mean.
+
+    Raises:
+        ValueError: a value is wrong; the message is for the person who starts the server.
+    """
+    from registry.core.names import ID_RULE, is_id, shown
+    from registry.errors import RegistryError
+    from registry.settings import load_settings
+
+    from .serving import Serving
+
+    if options.agent is not None and not is_id(options.agent):
+        raise ValueError(f"--agent is {shown(options.agent)!r}; an id is {ID_RULE}")
+    serving = Serving(
+        toolsets=_names(options.toolsets),
+        tools=_names(options.tools) or (),
+        read_only=options.read_only,
+        approvals=options.approvals or "open",
+        agent=options.agent,
+    )
+    try:
+        settings = load_settings(
+            options.root, environ=os.environ, cwd=Path.cwd(), allow_network_fs=options.allow_network_fs
+        )
+    except RegistryError as failure:
+        raise ValueError(f"{failure.message}; {failure.hint}" if failure.hint else failure.message) from failure
+    return settings, serving
+
+
+def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="opentask-mcp",
+        description="Serve a registry of long agent jobs over the Model Context Protocol.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--root", metavar="DIR", help="the registry (default: the nearest one above the working directory)")
+    add(
+        "--transport",
+        choices=["stdio"],
+        default=environ.get("OPENTASK_TRANSPORT") or "stdio",
+        help="how the client is reached (default: stdio)",
+    )
+    add(
+        "--read-only",
+        action="store_true",
+        default=_flag(parser, environ, "OPENTASK_READ_ONLY"),
+        help="offer nothing that changes a run; goes before everything else",
+    )
+    add(
+        "--toolsets",
+        metavar="A,B",
+        default=environ.get("OPENTASK_TOOLSETS"),
+        help="of core, tasks, flows, admin; or min (eight tools for small models), or all (default: core)",
+    )
+    add(
+        "--tools",
+        metavar="A,B",
+        default=environ.get("OPENTASK_TOOLS"),
+        help="single tools, besides the toolsets that are named",
+    )
+    add(
+        "--approvals",
+        choices=["open", "elicit", "operator"],
+        default=environ.get("OPENTASK_APPROVALS") or None,
+        help="how a person's decision comes in; can only be stricter than the registry's own setting",
+    )
+    add(
+        "--agent",
+        metavar="ID",
+        default=environ.get("OPENTASK_AGENT_ID") or None,
+        help="who calls, where a call does not say (default: the client's name)",
+    )
+    add(
+        "--allow-network-fs",
+        action="store_true",
+        default=_flag(parser, environ, "OPENTASK_ALLOW_NETWORK_FS"),
+        help="write to a network disk that no other machine writes to",
+    )
+    add("--version", action="version", version=f"opentask-mcp {__version__}")
+    _check_words(parser, environ)
+    return parser
+
+
+def _check_words(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
+    """Defaults are not checked by argparse, and a misspelt variable must not loosen anything."""
+    for variable, words in (("OPENTASK_TRANSPORT", ("stdio",)), ("OPENTASK_APPROVALS", ("open", "elicit", "operator"))):
+        value = environ.get(variable)
+        if value and value not in words:
+            parser.error(f"{variable} is {value!r}; it must be one of {', '.join(words)}")
+
+
+def _flag(parser: argparse.ArgumentParser, environ: Mapping[str, str], variable: str) -> bool:
+    value = environ.get(variable, "").strip().lower()
+    if value not in _TRUE | _FALSE:
+        parser.error(f"{variable} is {value!r}; it must be 1 or 0")
+    return value in _TRUE
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    """The names of a comma-separated list; None where nothing is said."""
+    names = tuple(name.strip() for name in (listed or "").split(",") if name.strip())
+    return names or None
