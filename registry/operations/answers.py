@@ -4,6 +4,8 @@ Every mutation answers with the run's status, its revision, what became ready, w
 next calls: without them each step would cost a read.
 """
 
+from typing import Final
+
 from .. import clock
 from ..registry import Outcome
 from .caller import Caller
@@ -36,12 +38,17 @@ __all__ = [
 ]  # fmt: skip
 
 
+_READY_NAMED: Final = 40
+"""A thousand nodes may become ready at once; claim_node finds them without their names."""
+
+
 class Mutated(Result):
     """Base of every answer to a change."""
 
     run_status: str
     rev: int
     became_ready: tuple[str, ...]
+    more_ready: int | None = None
     warnings: tuple[str, ...]
     next: tuple[NextStep, ...]
 
@@ -55,7 +62,8 @@ def mutated(outcome: Outcome, caller: Caller, **more: object) -> dict[str, objec
     fields: dict[str, object] = {
         "run_status": run.state.status,
         "rev": outcome.rev,
-        "became_ready": outcome.became_ready,
+        "became_ready": outcome.became_ready[:_READY_NAMED],
+        "more_ready": len(outcome.became_ready[_READY_NAMED:]) or None,
         "warnings": outcome.warnings,
         **{name: value for name, value in more.items() if value is not None},
     }

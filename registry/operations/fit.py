@@ -34,12 +34,16 @@ def fit(rows: Sequence[R], *, beside: Result, limit: int = ROWS_DEFAULT, keep: i
 
     At least one row is kept, so that paging always gets on.
     """
-    left = ANSWER_CHARS_MAX - chars(beside) - keep
+    return leading(rows[:limit], room=ANSWER_CHARS_MAX - chars(beside) - keep)
+
+
+def leading(rows: Sequence[R], *, room: int) -> tuple[R, ...]:
+    """The leading rows that fit in so many characters, and at least one."""
     kept: list[R] = []
-    for row in rows[:limit]:
+    for row in rows:
         text = _pretty(row)
-        left -= len(text) + _ROW_INDENT * (text.count("\n") + 1) + 2
-        if left < 0 and kept:
+        room -= len(text) + _ROW_INDENT * (text.count("\n") + 1) + 2
+        if room < 0 and kept:
             break
         kept.append(row)
     return tuple(kept)

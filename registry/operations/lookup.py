@@ -95,7 +95,7 @@ def newest_open(registry: Registry) -> list[RunState]:
     """The open runs that changed last, a few."""
     states = (state_or_none(registry, run_id) for run_id in islice(registry.store.run_ids(), _STATES_LOOKED_AT))
     found = [state for state in states if state is not None and state.status in OPEN_RUN]
-    found.sort(key=lambda state: state.updated_at, reverse=True)
+    found.sort(key=lambda state: (state.updated_at, state.run_id), reverse=True)
     return found[:_OPEN_NAMED]
 
 

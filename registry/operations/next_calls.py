@@ -15,7 +15,7 @@ from ..core.run import NodeState, Run, RunState
 from ..errors import NextCall
 from .acting import agent_of
 from .caller import Caller
-from .node_views import report_path
+from .node_views import effects_view, messages_view, report_path
 from .table import Result
 
 NEXT_MAX: Final = 5
@@ -143,17 +143,18 @@ def _others(state: RunState, caller: Caller) -> list[NextStep]:
 
 
 def _messages(state: RunState) -> list[NextStep]:
-    if not state.messages:
+    shown = messages_view(state)
+    if not shown:
         return []
-    ids: Bag = {"run_id": state.run_id, "effects_done": [message.id for message in state.messages]}
+    ids: Bag = {"run_id": state.run_id, "effects_done": [message.id for message in shown]}
     return [step("tick_run", ids, "when you have read `messages`, which come from people; follow them")]
 
 
 def _effects(run: Run) -> list[NextStep]:
-    effects = list(run.refs.pending_effects.values())
+    effects = effects_view(run)
     if not effects:
         return []
-    ids = [effect.id for effect in effects]
+    ids = [effect.effect_id for effect in effects]
     kinds = ", ".join(dict.fromkeys(effect.kind for effect in effects))
     done: Bag = {"run_id": run.state.run_id, "effects_done": list(ids)}
     return [

@@ -5,6 +5,7 @@ of our own words, ids and times. No fence is in any of it.
 """
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import ConfigDict, Field
 
@@ -12,7 +13,17 @@ from ..core.names import NodeId, moment
 from ..core.record import Bag
 from ..core.run import Effect, Message, NodeState, Run, RunState, Wait
 from ..core.workflow import WORK_KINDS, NodeKind
+from .fit import ROWS_DEFAULT, cut, leading
 from .table import Result
+
+TEXT_CHARS: Final = 300
+"""What a row shows of a text that its worker wrote; the node's own view shows more."""
+
+_TITLE_CHARS: Final = 200
+_WORDS_CHARS: Final = 1_000
+_MESSAGES_CHARS: Final = 4_500
+_EFFECTS_CHARS: Final = 2_500
+_WAITING_CHARS: Final = 3_000
 
 _OPEN_FIRST = ("running", "waiting", "ready", "failed", "pending", "completed", "skipped")
 """Rows that somebody can act on come before those that only tell what was."""
@@ -84,13 +95,17 @@ class EffectRow(Result):
     tries: int
 
 
-def node_row(node: NodeState) -> NodeRow:
+def node_row(node: NodeState, *, text_chars: int = TEXT_CHARS) -> NodeRow:
     """A node as one row."""
+
+    def shortened(text: str | None) -> str | None:
+        return None if text is None else cut(text, text_chars)
+
     lease = node.lease
     is_held = node.status in {"running", "waiting"} and lease is not None
     return NodeRow(
         node_id=node.id,
-        title=node.title,
+        title=cut(node.title, _TITLE_CHARS),
         kind=node.kind,
         status=node.status,
         outcome=node.outcome,
@@ -101,9 +116,9 @@ def node_row(node: NodeState) -> NodeRow:
         last_heard_at=(lease.heard_at or node.started_at) if lease and is_held else None,
         lease_expires_at=lease.expires_at if lease and is_held else None,
         not_before=node.not_before if node.status == "ready" else None,
-        progress=node.progress if node.is_open else None,
-        summary=node.summary,
-        error=node.error,
+        progress=shortened(node.progress) if node.is_open else None,
+        summary=shortened(node.summary),
+        error=shortened(node.error),
         report=report_path(node),
         lost=node.lost_count or None,
     )
@@ -137,16 +152,22 @@ def paused_view(state: RunState) -> PausedRow | None:
     paused = state.paused
     if state.status != "paused" or paused is None:
         return None
-    return PausedRow(at=paused.at, by=paused.actor.id, via=paused.actor.via, message=paused.message or None)
+    return PausedRow(
+        at=paused.at, by=paused.actor.id, via=paused.actor.via, message=cut(paused.message, _WORDS_CHARS) or None
+    )
 
 
 def messages_view(state: RunState, node_id: NodeId | None = None) -> tuple[MessageRow, ...]:
-    """Unread words of people: all, or those to one node and to the run as a whole."""
-    return tuple(
+    """Unread words of people, oldest first: all, or those to one node and to the run as a whole.
+
+    Those there is no room for are shown once the first were said to be read.
+    """
+    rows = [
         _message_row(message)
         for message in state.messages
         if node_id is None or message.node_id is None or message.node_id == node_id
-    )
+    ]
+    return leading(rows, room=_MESSAGES_CHARS)
 
 
 def _message_row(message: Message) -> MessageRow:
@@ -154,32 +175,38 @@ def _message_row(message: Message) -> MessageRow:
 
 
 def effects_view(run: Run) -> tuple[EffectRow, ...]:
-    """What the run still wants done outside, oldest first."""
-    return tuple(_effect_row(effect) for effect in run.refs.pending_effects.values())
+    """What the run still wants done outside, oldest first; the rest shows once the first are confirmed."""
+    return leading([_effect_row(effect) for effect in run.refs.pending_effects.values()], room=_EFFECTS_CHARS)
 
 
 def _effect_row(effect: Effect) -> EffectRow:
     return EffectRow(effect_id=effect.id, kind=effect.kind, do=effect.do, params=effect.params, tries=effect.tries)
 
 
-def waiting_for(state: RunState, *, now: datetime) -> tuple[WaitingRow, ...]:
-    """What open nodes wait for other than their needs: people, times, files, events, back-offs."""
-    rows = []
-    for node in state.nodes.values():
-        if node.status == "waiting":
-            rows.append(_waiting_row(node))
-        elif node.status == "ready" and node.kind not in WORK_KINDS:
-            rows.append(WaitingRow(node_id=node.id, what="resume", how="begins to wait when the run is resumed"))
-        elif node.status == "ready" and node.not_before and moment(node.not_before) > now:
-            rows.append(
-                WaitingRow(
-                    node_id=node.id, what="backoff", since=node.ready_at, until=node.not_before, how="tick_run or claim"
-                )
-            )
-    return tuple(rows)
+def waiting_for(state: RunState, *, now: datetime, node_id: NodeId | None = None) -> tuple[WaitingRow, ...]:
+    """What open nodes wait for other than their needs: people, times, files, events, back-offs.
+
+    Args:
+        node_id: Of this node alone.
+    """
+    nodes = [state.nodes[node_id]] if node_id is not None else list(state.nodes.values())
+    rows = [row for node in nodes if (row := _waiting_row(state, node, now)) is not None]
+    return leading(rows[:ROWS_DEFAULT], room=_WAITING_CHARS)
 
 
-def _waiting_row(node: NodeState) -> WaitingRow:
+def _waiting_row(state: RunState, node: NodeState, now: datetime) -> WaitingRow | None:
+    if node.status == "waiting":
+        return _begun_wait(node)
+    if node.status == "ready" and node.kind not in WORK_KINDS and state.status == "paused":
+        return WaitingRow(node_id=node.id, what="resume", how="begins to wait when the run is resumed")
+    if node.status == "ready" and node.not_before is not None and moment(node.not_before) > now:
+        return WaitingRow(
+            node_id=node.id, what="backoff", since=node.ready_at, until=node.not_before, how="tick_run or claim"
+        )
+    return None
+
+
+def _begun_wait(node: NodeState) -> WaitingRow:
     wait = node.wait or Wait(type="approval" if node.kind == "approval" else "manual")
     who, how = _ended_by(node, wait)
     return WaitingRow(

@@ -16,6 +16,7 @@ class NamedValue(Result):
 
     name: str
     value: Json
+    cut: bool | None = None
 
 
 class Progress(Result):
@@ -53,6 +54,7 @@ class Bindings(Result):
     cron_job_id: str | None = None
     delivery_context: Bag | None = None
     nodes: tuple[NodeBinding, ...]
+    more_nodes: int | None = None
 
 
 class EventActor(Result):

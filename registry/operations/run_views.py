@@ -1,10 +1,12 @@
 """What get_run shows of a run: where it stands, one node of it, its events, its bindings."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from ..core.names import NodeId
+from ..core.record import Json
 from ..core.run import NodeState, Run, RunState
 from ..storage.port import Store
 from .answers import (
@@ -21,7 +23,7 @@ from .answers import (
 )
 from .briefs import attempts_of
 from .caller import Caller
-from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars
+from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars, leading
 from .handoffs import child_prompt
 from .idle import idle_because
 from .next_calls import NextStep
@@ -39,6 +41,12 @@ from .run_rows import (
 PURPOSE_CHARS: Final = 400
 PROMPT_CHARS: Final = 500
 REPORT_CHARS: Final = 4_000
+_INPUT_CHARS: Final = 300
+_INPUTS_CHARS: Final = 1_200
+_BINDINGS_CHARS: Final = 5_000
+_PROGRESS_CHARS: Final = 500
+_NODE_TEXT_CHARS: Final = 1_000
+_TEXT_CHARS_MIN: Final = 200
 _EVENTS_SEARCHED: Final = 200
 _TAIL_CHARS: Final = 200
 """Room for what is only known once the rows were cut."""
@@ -86,7 +94,9 @@ def run_fields(
             "title": state.title,
             "workflow_id": state.workflow_id,
             "purpose": purpose(run.plan.body),
-            "inputs": tuple(NamedValue(name=name, value=value) for name, value in state.inputs.items()),
+            "inputs": leading([_input(*item) for item in state.inputs.items()], room=_INPUTS_CHARS)
+            if state.inputs
+            else (),
             "run_dir": store.run_dir(state.run_id),
         }
     if detailed and after is None:
@@ -126,39 +136,47 @@ def _row(run: Run, node: NodeState, *, detailed: bool, respawn_from: str | None)
 
 
 def node_fields(store: Store, run: Run, node: NodeState, caller: Caller, *, now: datetime) -> dict[str, object]:
-    """One node with what it was told, what it left and how its attempts went, as fields of `RunView`."""
+    """One node with what it was told, what it left and how its attempts went, as fields of `RunView`.
+
+    What there is no room for is left out, least wanted first; `files` names it.
+    """
     run_id = run.state.run_id
-    prompt = run.plan.nodes[node.id].prompt if node.id in run.plan.nodes else ""
-    files = [FileRow(path=path, chars=size) for path, size in store.files(run_id, node.id)]
     fields: dict[str, object] = {
         "run_id": run_id,
         "status": run.state.status,
         "rev": run.log.state_rev,
-        "node": DetailedRow(**node_row(node).model_dump()),
-        "prompt": cut(prompt, REPORT_CHARS) or None,
-        "result": node.result,
+        "node": DetailedRow(**node_row(node, text_chars=_NODE_TEXT_CHARS).model_dump()),
         "attempts": attempts_of(node),
         "paused": paused_view(run.state),
-        "waiting_for": tuple(row for row in waiting_for(run.state, now=now) if row.node_id == node.id),
+        "waiting_for": waiting_for(run.state, now=now, node_id=node.id),
         "messages": messages_view(run.state, node.id),
-        "next": tuple(step for step in next_calls(run, caller, now=now, limit=50) if _concerns(step, node.id)),
+        "next": tuple(step for step in next_calls(run, caller, now=now, limit=2_000) if _concerns(step, node.id)),
     }
-    kept = fit(files, beside=RunView.model_validate(fields), keep=_TAIL_CHARS)
-    fields["files"] = kept
-    for name, path in (("report_text", f"nodes/{node.id}/report.md"), ("handoff", node.working_memory.handoff)):
-        if path is not None and any(file.path == path for file in files):
-            room = ANSWER_CHARS_MAX - chars(RunView.model_validate(fields)) - _TAIL_CHARS
-            fields[name] = _beginning(store, run_id, path, min(REPORT_CHARS, room))
+    files = [FileRow(path=path, chars=size) for path, size in store.files(run_id, node.id)]
+    fields["files"] = fit(files, beside=RunView.model_validate(fields), keep=_TAIL_CHARS)
+    prompt = run.plan.nodes[node.id].prompt if node.id in run.plan.nodes else ""
+    report = f"nodes/{node.id}/report.md"
+    _add(fields, "prompt", cut(prompt, REPORT_CHARS))
+    _add(fields, "result", node.result)
+    for name, path in (("report_text", report), ("handoff", node.working_memory.handoff)):
+        if path is not None:
+            raw, _ = store.read_file(run_id, path, offset=0, limit=4 * REPORT_CHARS)
+            _add(fields, name, cut(raw.decode(errors="replace"), REPORT_CHARS))
     return fields
 
 
-def _beginning(store: Store, run_id: str, path: str, length: int) -> str | None:
-    """The beginning of a file; escaped characters count as the two that a host shows."""
-    if length < 200:
-        return None
-    raw, size = store.read_file(run_id, path, offset=0, limit=4 * length)
-    text = raw.decode(errors="replace")
-    return cut(text, length // 2 if text.count("\n") + text.count('"') > length // 4 else length) if size else None
+def _add(fields: dict[str, object], name: str, value: object) -> None:
+    """Add a part to an answer, or as much of its text as there is room for."""
+    while value:
+        fields[name] = value
+        over = chars(RunView.model_validate(fields)) - ANSWER_CHARS_MAX
+        if over <= 0:
+            return
+        del fields[name]
+        # Escapes make a text longer than it is, never more than sixfold; a few rounds find what fits.
+        if not isinstance(value, str) or len(value) - over < _TEXT_CHARS_MIN:
+            return
+        value = cut(value, len(value) - over)
 
 
 def _concerns(step: NextStep, node_id: NodeId) -> bool:
@@ -192,7 +210,7 @@ def events_fields(
 
 
 def bindings_view(run: Run) -> Bindings:
-    """The run's ties to the outside; nodes without any of their own are left out."""
+    """The run's ties to the outside; nodes without any of their own are left out, and what there is no room for."""
     state, refs = run.state, run.refs
     nodes = [
         NodeBinding(
@@ -203,6 +221,8 @@ def bindings_view(run: Run) -> Bindings:
         )
         for node in state.nodes.values()
     ]
+    bound = [one for one in nodes if one.session_key or one.child_session_key or one.worker_run_id]
+    shown = leading(bound, room=_BINDINGS_CHARS)
     context = state.delivery_context
     return Bindings(
         source_session_key=state.source_session_key or None,
@@ -213,8 +233,16 @@ def bindings_view(run: Run) -> Bindings:
         driver_run_id=refs.driver_run_id or None,
         cron_job_id=state.cron_job_id or None,
         delivery_context=context.model_dump(mode="json", by_alias=True, exclude_none=True) if context else None,
-        nodes=tuple(one for one in nodes if one.session_key or one.child_session_key or one.worker_run_id),
+        nodes=shown,
+        more_nodes=len(bound) - len(shown) or None,
     )
+
+
+def _input(name: str, value: Json) -> NamedValue:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) <= _INPUT_CHARS:
+        return NamedValue(name=name, value=value)
+    return NamedValue(name=name, value=cut(text, _INPUT_CHARS), cut=True)
 
 
 def purpose(body: str) -> str | None:
@@ -227,4 +255,4 @@ def purpose(body: str) -> str | None:
 def _progress(state: RunState) -> Progress | None:
     if not state.last_progress_message:
         return None
-    return Progress(message=state.last_progress_message, at=state.last_progress_message_at)
+    return Progress(message=cut(state.last_progress_message, _PROGRESS_CHARS), at=state.last_progress_message_at)
