@@ -194,7 +194,7 @@ def _cycle_fault(cycle: tuple[NodeId, ...], node: NodeDefinition, index: int) ->
     path: Path = ("nodes", index, "needs", node.needs.index(cycle[1 % len(cycle)]))
     if len(cycle) == 1:
         return PlanFault(path, f"node {shown(node.id)!r} needs itself", "remove this need")
-    return PlanFault(path, f"needs go round in a circle: {cycle_text(cycle)}", "remove one of these needs")
+    return PlanFault(path, f"nodes need each other in a circle: {cycle_text(cycle)}", "remove one of these needs")
 
 
 def _listed(names: Mapping[str, object]) -> str:
@@ -276,7 +276,7 @@ def _input_faults(workflow: Workflow) -> Iterator[PlanFault]:
         for fault in declaration_faults(name, declaration):
             key = (fault.key,) if fault.key else ()
             yield PlanFault(("inputs", name, *key), fault.message, fault.mend)
-        if name not in used:
+        if name not in used and INPUT_NAME.fullmatch(name):
             yield PlanFault(
                 ("inputs", name),
                 f"input {shown(name)!r} is declared and never used",

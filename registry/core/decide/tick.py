@@ -16,6 +16,7 @@ from ..run import NodeState, NodeStatus, Run
 from ..workflow import WORK_KINDS
 from . import steps
 from .effects import restore_cron, stop_cron
+from .waits import wait_in_force
 
 _SETTLING = frozenset({"running", "paused"})
 
@@ -69,7 +70,7 @@ def _end_wait(draft: Draft, node: NodeState) -> None:
 
 
 def _is_over(draft: Draft, node: NodeState) -> bool:
-    wait = node.wait
+    wait = wait_in_force(node)
     if wait is None:
         return False
     if wait.type == "until":
@@ -190,10 +191,10 @@ def wake_at(draft: Draft) -> str | None:
             moments.append(node.deadline)
         if node.status == "running" and node.lease is not None and node.lease.expires_at is not None:
             moments.append(node.lease.expires_at)
-        if node.status == "waiting" and node.wait is not None:
-            if node.wait.type == "until" and node.wait.at is not None:
-                moments.append(node.wait.at)
-            elif node.wait.type in ("next_tick", "file_exists"):
+        if node.status == "waiting" and (wait := wait_in_force(node)) is not None:
+            if wait.type == "until" and wait.at is not None:
+                moments.append(wait.at)
+            elif wait.type in ("next_tick", "file_exists"):
                 moments.append(draft.at)
     return min(moments, default=None)
 
@@ -202,8 +203,9 @@ def waited_for_files(run: Run) -> tuple[str, ...]:
     """Run-relative paths that waits look for, or may look for within this mutation."""
     paths = []
     for node in run.state.nodes.values():
-        if node.wait is not None and node.wait.path:
-            paths.append(node.wait.path)
+        wait = wait_in_force(node)
+        if wait is not None and wait.path:
+            paths.append(wait.path)
         elif node.kind == "wait" and node.status in ("pending", "ready"):
             planned = run.plan.nodes[node.id].wait_for
             if planned is not None and planned.path:

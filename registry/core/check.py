@@ -1,0 +1,253 @@
+"""What is true of every run, whatever was done to it: the invariants of a state.
+
+`check` looks at what one mutation touched and is run before anything is written; a fault there
+is our own bug. `check_all` looks at everything, for `validate`, where a fault may as well be
+somebody's edit. What was broken before a mutation is not held against it: a run that was
+adopted with faults must stay workable.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from .graph import find_cycle
+from .lifecycle import NODE_TRANSITIONS
+from .limits import ATTEMPTS_KEPT
+from .names import NodeId
+from .run import ENDED_RUN, OPEN_NODE, SATISFIED, NodeState, NodeStatus, Run
+from .workflow import WORK_KINDS
+
+Faults = Iterator[str]
+
+
+class BrokenInvariant(AssertionError):
+    """A decision would lead to a run that cannot be: a bug of the core, and nothing was written."""
+
+
+def _reachable() -> dict[NodeStatus, frozenset[NodeStatus]]:
+    """Where a node may stand after a mutation, which may take several steps of the table."""
+    step: dict[NodeStatus, set[NodeStatus]] = {}
+    for transition in NODE_TRANSITIONS.values():
+        for source in transition.sources:
+            step.setdefault(source, set()).update(transition.targets)
+    statuses: tuple[NodeStatus, ...] = ("pending", "ready", "running", "waiting", "completed", "failed", "skipped")
+    found: dict[NodeStatus, frozenset[NodeStatus]] = {}
+    for status in statuses:
+        reached, todo = {status}, [status]
+        while todo:
+            new = step.get(todo.pop(), set()) - reached
+            reached |= new
+            todo += new
+        found[status] = frozenset(reached)
+    return found
+
+
+REACHABLE: Final = _reachable()
+_STANDS_STILL: Final = {"running": "", "paused": "pending"}
+"""Open runs, and the status of nodes that may stand still in them."""
+
+
+def check(before: Run, after: Run) -> None:
+    """Make sure that a mutation leads to a run that can be, by what it touched.
+
+    Raises:
+        BrokenInvariant: it does not.
+    """
+    if after is before:
+        return
+    faults = [*_log_faults(before, after), *_step_faults(before, after), *_run_faults(after)]
+    touched = [node for key, node in after.state.nodes.items() if node is not before.state.nodes.get(key)]
+    of_nodes = {node.id: found for node in touched if (found := [*_node_faults(after, node)])}
+    if after.refs is not before.refs or after.state.cron_job_id != before.state.cron_job_id:
+        faults += _binding_faults(after)
+    if after.plan is not before.plan:
+        faults += _plan_faults(after)
+    if faults or of_nodes:
+        # Only now, because a look at what was there before would double the cost of every mutation.
+        known = set(check_all(before))
+        faults = [fault for fault in faults if fault not in known]
+        for node_id, found in of_nodes.items():
+            if node_id not in before.state.nodes or not [*_node_faults(before, before.state.nodes[node_id])]:
+                faults += found
+    if faults:
+        raise BrokenInvariant("; ".join(faults))
+
+
+def check_all(run: Run) -> list[str]:
+    """Everything that is not as it must be, in sentences; empty for a sound run."""
+    faults = [*_run_faults(run), *_plan_faults(run), *_binding_faults(run)]
+    for node in run.state.nodes.values():
+        faults += _node_faults(run, node)
+    return faults
+
+
+def _step_faults(before: Run, after: Run) -> Faults:
+    known = before.state.nodes
+    is_cancelled = before.state.status == "cancelled"
+    for node_id, node in after.state.nodes.items():
+        old = known.get(node_id)
+        if node is old or old is None:
+            continue
+        if node.status not in REACHABLE[old.status] or (is_cancelled and node.status != old.status):
+            yield f"node {node_id!r} went from {old.status} to {node.status}, which no steps of the table do"
+        if old.status == node.status == "running" and node.attempt < old.attempt:
+            yield f"node {node_id!r} went back from attempt {old.attempt} to {node.attempt}"
+
+
+def _log_faults(before: Run, after: Run) -> Faults:
+    old, new = before.log, after.log
+    if new.rev != old.rev + 1 or new.seq <= old.seq:
+        yield f"rev {old.rev}, seq {old.seq} is followed by rev {new.rev}, seq {new.seq}"
+    if new.state_rev not in (old.state_rev, new.rev):
+        yield f"the callers' rev went from {old.state_rev} to {new.state_rev} in rev {new.rev}"
+    if before.state.status == "cancelled" and after.state.status != "cancelled":
+        yield f"a cancelled run became {after.state.status}"
+
+
+def _run_faults(run: Run) -> Faults:
+    state = run.state
+    if (state.paused is not None) != (state.status == "paused"):
+        yield f"the run is {state.status} and says {'who' if state.paused else 'nobody'} paused it"
+    if len(run.plan.nodes) != len(state.nodes) or run.plan.nodes.keys() != state.nodes.keys():
+        yield "the plan and the state do not have the same nodes"
+    statuses = {node.status for node in state.nodes.values()}
+    if state.status in ENDED_RUN:
+        left = statuses & (OPEN_NODE - {"pending"} if state.status == "failed" else OPEN_NODE)
+        if left:
+            yield f"the run is {state.status} with nodes that are {', '.join(sorted(left))}"
+        if state.wake_at is not None:
+            yield f"the run is {state.status} and would still be woken"
+    elif state.status in _STANDS_STILL and not statuses & {"ready", "running", "waiting", _STANDS_STILL[state.status]}:
+        yield f"the run is {state.status} though nothing in it can go on"
+    if state.status == "completed" and "failed" in statuses:
+        yield "the run is completed with nodes that failed"
+
+
+def _plan_faults(run: Run) -> Faults:
+    nodes = run.state.nodes
+    for node in nodes.values():
+        unknown = [need for need in node.needs if need not in nodes]
+        if unknown:
+            yield f"node {node.id!r} needs {', '.join(unknown)}, which the run does not have"
+    cycle = find_cycle({node.id: node.needs for node in nodes.values()})
+    if cycle:
+        yield f"nodes need each other in a circle: {' -> '.join(cycle)}"
+
+
+def _binding_faults(run: Run) -> Faults:
+    state, refs = run.state, run.refs
+    for name in ("cron_job_id", "source_session_key", "root_session_key", "planner_session_key", "driver_session_key"):
+        if getattr(state, name) != getattr(refs, name):
+            yield f"{name} is {getattr(state, name)!r} in the state and {getattr(refs, name)!r} in the bindings"
+    bound: tuple[tuple[str, Mapping[NodeId, str]], ...] = (
+        ("session_key", refs.node_sessions),
+        ("child_session_key", refs.child_sessions),
+        ("run_id", refs.node_run_ids),
+    )
+    for name, values in bound:
+        for node_id, value in values.items():
+            node = state.nodes.get(node_id)
+            if node is None:
+                yield f"{name} is bound for {node_id!r}, which the run does not have"
+            elif getattr(node, name) != value:
+                yield f"{name} of node {node_id!r} is {getattr(node, name)!r} and bound as {value!r}"
+
+
+def _node_faults(run: Run, node: NodeState) -> Faults:
+    if node.rev > run.log.state_rev:
+        yield f"node {node.id!r} has rev {node.rev}, later than the run's {run.log.state_rev}"
+    plan = run.plan.nodes.get(node.id)
+    if plan is not None and (plan.needs, plan.kind, plan.title) != (node.needs, node.kind, node.title):
+        yield f"node {node.id!r} is not as the plan has it"
+    for fault in _STATUS_FAULTS[node.status](run, node):
+        yield f"node {node.id!r} is {node.status} {fault}"
+    for fault in _field_faults(run, node):
+        yield f"node {node.id!r} {fault}"
+
+
+def _field_faults(run: Run, node: NodeState) -> Faults:
+    """What fields may hold beside each other, whatever the status."""
+    is_waiting, is_at_work = node.status == "waiting", node.status in ("running", "waiting")
+    if (node.wait is not None) != is_waiting or (node.waiting_since is not None) != is_waiting:
+        yield f"is {node.status}, {'with' if node.wait else 'without'} a wait"
+    if not is_at_work and (node.deadline is not None or node.deadline_left_s is not None):
+        yield f"is {node.status} under a deadline"
+    if node.deadline is not None and run.state.status == "paused":
+        yield "has a deadline that goes on though the run is paused"
+    if node.deadline_left_s is not None and run.state.status != "paused":
+        yield "has a deadline that stands still though the run is not paused"
+    if node.not_before is not None and node.status != "ready":
+        yield f"is {node.status} and held back until {node.not_before}"
+    if node.outcome is not None and node.status not in ("failed", "skipped"):
+        yield f"is {node.status} with the outcome {node.outcome}"
+    if len(node.attempts) > ATTEMPTS_KEPT:
+        yield f"keeps {len(node.attempts)} attempts"
+    if node.kind not in WORK_KINDS and (node.lease is not None or node.status == "running"):
+        yield f"is a {node.kind} and somebody's work"
+    yield from _lease_faults(node)
+
+
+def _lease_faults(node: NodeState) -> Faults:
+    lease = node.lease
+    if lease is None:
+        return
+    if node.status == "running":
+        if (lease.expires_at is None) != (lease.seconds == 0):
+            yield f"has a lease of {lease.seconds} seconds until {lease.expires_at or 'for ever'}"
+    elif node.status not in ("waiting", "ready"):
+        yield f"is {node.status} under a lease"
+    elif lease.expires_at is not None:
+        yield f"is {node.status} under a lease that runs"
+    if not lease.fence.startswith(f"{node.attempt}-"):
+        yield f"has a fence of another attempt than {node.attempt}"
+
+
+def _has_begun(_run: Run, node: NodeState) -> Faults:
+    if node.attempt < 1 or node.started_at is None:
+        yield "and was never started"
+    if node.completed_at is not None:
+        yield "and has ended"
+
+
+def _waits(run: Run, node: NodeState) -> Faults:
+    if node.kind in WORK_KINDS:
+        yield from _has_begun(run, node)
+    if node.wait is not None and (node.wait.type == "approval") != (node.kind == "approval"):
+        yield f"as a {node.kind} for {node.wait.type}"
+
+
+def _is_ready(run: Run, node: NodeState) -> Faults:
+    unmet = _unmet(run, node)
+    if unmet:
+        yield f"but needs {', '.join(unmet)}"
+    if node.ready_at is None or node.completed_at is not None:
+        yield "without a time since when, or with an end"
+
+
+def _is_pending(run: Run, node: NodeState) -> Faults:
+    if run.state.status in ("running", "paused") and not _unmet(run, node):
+        yield "though what it needs is there"
+    if node.lease is not None or node.ready_at is not None or node.completed_at is not None:
+        yield "with a lease, a ready time or an end"
+
+
+def _has_ended(_run: Run, node: NodeState) -> Faults:
+    if node.completed_at is None:
+        yield "without a time"
+    if node.status == "failed" and not node.error:
+        yield "without an error"
+
+
+def _unmet(run: Run, node: NodeState) -> list[NodeId]:
+    nodes = run.state.nodes
+    return [need for need in node.needs if need not in nodes or nodes[need].status not in SATISFIED]
+
+
+_STATUS_FAULTS: Final[dict[NodeStatus, Callable[[Run, NodeState], Faults]]] = {
+    "pending": _is_pending,
+    "ready": _is_ready,
+    "running": _has_begun,
+    "waiting": _waits,
+    "completed": _has_ended,
+    "failed": _has_ended,
+    "skipped": _has_ended,
+}
