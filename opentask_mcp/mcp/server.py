@@ -27,6 +27,7 @@ from .documents import RegistryDocuments
 from .elicitation import STATE_TTL_S, Context
 from .feed import RECENT, Feed
 from .instructions import INSTRUCTIONS
+from .offers import kept_offers, offers_of
 from .prompts import Prompts
 from .resources import SCHEME, Documents, Resources
 from .serving import Serving, reasons_unserved, served_tools
@@ -42,13 +43,13 @@ def build_server(
     registry: Registry,
     *,
     serving: Serving | None = None,
-    operations: Mapping[str, AnyOperation] = OPERATIONS,
+    operations: Mapping[str, AnyOperation] | None = None,
     documents: Documents | None = None,
 ) -> Server[None]:
     """A server over one registry, for any transport and both protocol eras.
 
     Args:
-        operations: The table that tools come from.
+        operations: The table that tools come from; the registry's own where none is given.
         documents: The registry read by address.
 
     Raises:
@@ -58,15 +59,17 @@ def build_server(
     documents = documents or RegistryDocuments(registry)
     threads = Threads()
     feed = Feed(mark=documents.mark, threads=threads)
-    served = served_tools(operations, serving)
+    offers = kept_offers() if operations is None else offers_of(operations)
+    served = served_tools(offers, serving)
     tools = Tools(
         registry,
+        operations=OPERATIONS if operations is None else operations,
         served=served,
-        unserved=reasons_unserved(operations, served, serving),
+        unserved=reasons_unserved(offers, served, serving),
+        meta=TOOL_META,
         serving=serving,
         threads=threads,
         feed=feed,
-        meta=TOOL_META,
     )
     handlers = _Handlers(
         tools=tools,
@@ -113,7 +116,6 @@ class _Handlers:
             instructions=INSTRUCTIONS,
             lifespan=partial(_lifespan, self._feed),
             cache_hints={"tools/list": _KEPT, "prompts/list": _KEPT, "resources/templates/list": _KEPT},
-            on_list_tools=self.list_tools,
             on_list_resources=self.list_resources,
             on_list_resource_templates=self.list_resource_templates,
             on_read_resource=self.read_resource,
@@ -124,11 +126,13 @@ class _Handlers:
             on_get_prompt=self.get_prompt,
             on_completion=self.complete,
         )
-        # A call is answered in wire form, so that the one object is both forms of its answer.
+        # A call is answered in wire form, so that the one object is both forms of its answer; the
+        # listing is kept in wire form.
+        server.add_request_handler("tools/list", types.PaginatedRequestParams, self.list_tools)
         server.add_request_handler("tools/call", types.CallToolRequestParams, self.call_tool)
         return server
 
-    async def list_tools(self, _ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def list_tools(self, _ctx: Context, params: types.PaginatedRequestParams) -> HandlerResult:
         """One page holds all."""
         _require_first_page(params)
         return self._tools.listing()

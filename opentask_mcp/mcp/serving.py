@@ -6,7 +6,9 @@ from typing import Final
 
 from registry.core.names import nearest, shown
 from registry.operations.caller import Approvals
-from registry.operations.table import MIN_TOOLS, TOOLSETS, AnyOperation
+from registry.operations.table import MIN_TOOLS, TOOLSETS
+
+from .offers import Offer
 
 DEFAULT_TOOLSETS: Final = ("core",)
 TOOLSET_WORDS: Final = (*TOOLSETS, "min", "all")
@@ -34,49 +36,41 @@ class UnknownTool(ValueError):
     """A setting names a tool or toolset that does not exist."""
 
 
-def served_tools(operations: Mapping[str, AnyOperation], serving: Serving) -> dict[str, AnyOperation]:
-    """The operations this server offers as tools, by name, sorted.
+def served_tools(offers: Mapping[str, Offer], serving: Serving) -> dict[str, Offer]:
+    """The tools this server offers, by name, sorted.
 
     Raises:
         UnknownTool: a toolset or tool of the settings does not exist.
     """
     _require_known("toolset", serving.toolsets or (), TOOLSET_WORDS)
-    _require_known("tool", serving.tools, operations)
+    _require_known("tool", serving.tools, offers)
     toolsets = serving.toolsets if serving.toolsets is not None else (() if serving.tools else DEFAULT_TOOLSETS)
-    wanted = set(serving.tools)
-    if "min" in toolsets:
-        wanted |= {name for name in MIN_TOOLS if name in operations}
-    chosen = {}
-    for name in sorted(operations):
-        operation = operations[name]
-        if name not in wanted and operation.toolset not in toolsets and "all" not in toolsets:
-            continue
-        if serving.read_only and not _looks_only(operation):
-            continue
-        chosen[name] = operation
-    return chosen
+    wanted = {*serving.tools, *(MIN_TOOLS if "min" in toolsets else ())}
+    return {
+        name: offer
+        for name, offer in sorted(offers.items())
+        if (name in wanted or offer.toolset in toolsets or "all" in toolsets)
+        and (_looks_only(offer) or not serving.read_only)
+    }
 
 
-def reasons_unserved(
-    operations: Mapping[str, AnyOperation], served: Mapping[str, AnyOperation], serving: Serving
-) -> dict[str, str]:
+def reasons_unserved(offers: Mapping[str, Offer], served: Mapping[str, Offer], serving: Serving) -> dict[str, str]:
     """Why each known tool that is not offered is not, and what would offer it."""
     reasons = {}
-    for name in operations:
+    for name, offer in offers.items():
         if name in served:
             continue
-        operation = operations[name]
-        if serving.read_only and not _looks_only(operation):
+        if serving.read_only and not _looks_only(offer):
             reasons[name] = "it changes runs and this server is read-only; tell the person who installed it"
         else:
-            reasons[name] = f"the person who installed the server can start it with --toolsets core,{operation.toolset}"
+            reasons[name] = f"the person who installed the server can start it with --toolsets core,{offer.toolset}"
     return reasons
 
 
-def _looks_only(operation: AnyOperation) -> bool:
+def _looks_only(offer: Offer) -> bool:
     # A wait ticks what it looks at, so it is not marked read-only; told that its caller may not
     # write, it waits without ticking.
-    return operation.read_only or operation.step is not None
+    return offer.read_only or offer.waits
 
 
 def _require_known(what: str, names: Iterable[str], known: Iterable[str]) -> None:

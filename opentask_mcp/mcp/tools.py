@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 import anyio
-from mcp_types import CallToolRequestParams, InputRequiredResult, ListToolsResult, Tool, ToolAnnotations
+from mcp_types import CallToolRequestParams, InputRequiredResult
 from pydantic import JsonValue
 
 from registry.core.names import legal_id
@@ -27,7 +27,7 @@ from .aliases import unknown_tool
 from .elicitation import Context, ask, can_ask
 from .failures import failure_text, fault_text
 from .feed import Feed
-from .schemas import input_schema, output_schema
+from .offers import Offer
 from .serving import Serving
 from .text import sendable, stringify
 from .threads import Lane, Threads
@@ -45,8 +45,9 @@ class Tools:
     """The tools of one server.
 
     Args:
-        served: The operations offered, by name.
-        unserved: Why each other known operation is not offered.
+        operations: Where a tool's operation is found when it is called.
+        served: The tools offered, by name.
+        unserved: Why each other known tool is not offered.
         meta: `_meta` of the listing, by tool name.
     """
 
@@ -54,35 +55,37 @@ class Tools:
         self,
         registry: Registry,
         *,
-        served: Mapping[str, AnyOperation],
+        operations: Mapping[str, AnyOperation],
+        served: Mapping[str, Offer],
         unserved: Mapping[str, str],
+        meta: Mapping[str, dict[str, Any]],
         serving: Serving,
         threads: Threads,
         feed: Feed,
-        meta: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         self._registry = registry
+        self._operations = operations
         self._served = served
         self._unserved = unserved
+        self._meta = meta
         self._serving = serving
         self._threads = threads
         self._feed = feed
-        self._meta = meta or {}
-        self._listing: ListToolsResult | None = None
 
-    def listing(self) -> ListToolsResult:
+    def listing(self) -> WireResult:
         """All tools, sorted by name; the same for every caller and for the life of the process."""
-        if self._listing is None:
-            tools = [listed(operation, meta=self._meta.get(name)) for name, operation in self._served.items()]
-            self._listing = ListToolsResult(tools=tools)
-        return self._listing
+        tools = [
+            {**offer.tool, "_meta": self._meta[name]} if name in self._meta else offer.tool
+            for name, offer in self._served.items()
+        ]
+        return {"tools": tools, "resultType": "complete"}
 
     async def call(self, ctx: Context, params: CallToolRequestParams) -> WireResult | InputRequiredResult:
         """Run one tool; whatever goes wrong is a result that a model can read."""
-        operation = self._served.get(params.name)
-        if operation is None:
+        if params.name not in self._served:
             return failed(failure_text(unknown_tool(params.name, served=self._served, known=self._unserved)))
         try:
+            operation = self._operations[params.name]
             request = parse_request(operation, params.arguments or {})
             return await self._answer(ctx, params, operation, request)
         except RegistryError as failure:
@@ -141,23 +144,6 @@ class Tools:
             read_only=self._serving.read_only,
             can_ask=can_ask(ctx),
         )
-
-
-def listed(operation: AnyOperation, *, meta: dict[str, Any] | None = None) -> Tool:
-    """An operation as `tools/list` shows it."""
-    return Tool(
-        name=operation.name,
-        description=operation.description,
-        input_schema=input_schema(operation.request),
-        output_schema=output_schema(operation.result),
-        annotations=ToolAnnotations(
-            read_only_hint=operation.read_only,
-            destructive_hint=operation.destructive,
-            idempotent_hint=operation.idempotent or operation.read_only,
-            open_world_hint=False,
-        ),
-        meta=meta,
-    )
 
 
 def rendered(result: Result) -> WireResult:
