@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 from ..core.claimable import claimable
 from ..core.names import moment, short_hash
 from ..core.run import RunState, RunStatus
-from ..errors import InvalidRequest, NextCall, NotFound
+from ..errors import InvalidRequest, NextCall, NotFound, RegistryError
 from ..storage.port import Store
 from .answers import counts, cut
 from .fit import ROWS_DEFAULT
@@ -65,11 +65,15 @@ class RunFilters:
         return frozenset(named | _OPEN) if "open" in self.status else frozenset(named)
 
 
-def find_runs(store: Store, filters: RunFilters) -> Iterator[RunState]:
+def find_runs(store: Store, filters: RunFilters, *, unreadable: list[str] | None = None) -> Iterator[RunState]:
     """All runs that match, in no order.
 
     Every state is read, so this is what an index has to replace.
+
+    Args:
+        unreadable: Takes a sentence for each run that cannot be read; one damaged run must not hide the others.
     """
+    unreadable = [] if unreadable is None else unreadable
     statuses = filters.statuses
     since = moment(filters.changed_since) if filters.changed_since else None
     text = filters.text.casefold() if filters.text else None
@@ -78,6 +82,9 @@ def find_runs(store: Store, filters: RunFilters) -> Iterator[RunState]:
             state = store.state(run_id)
         except NotFound:
             continue  # archived while we looked
+        except RegistryError as failure:
+            unreadable.append(f"run {run_id!r} cannot be read ({failure.code}); validate_run tells more")
+            continue
         if (
             (statuses is None or state.status in statuses)
             and (filters.workflow_id is None or state.workflow_id == filters.workflow_id)

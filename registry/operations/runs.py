@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from .. import clock
 from ..core.commands import Tick
-from ..core.names import iso, moment, nearest, shown
+from ..core.names import iso, moment, shown
 from ..core.record import Bag, Json
 from ..errors import InvalidRequest, NextCall
 from .answers import NextStep, cut, fit, step
@@ -25,22 +25,15 @@ from .run_lists import (
 )
 from .run_rows import RunView
 from .run_views import bindings_view, events_fields, node_fields, run_fields
+from .status_words import ONE_OR_MORE, require_known
 from .table import Operation, Request, Result
 
 _WHY_CHARS: Final = 500
-_ONE_OR_MORE: Final[dict[str, Json]] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
 def _statuses(value: tuple[str, ...]) -> tuple[str, ...]:
-    for status in value:
-        if status not in STATUS_WORDS:
-            near = nearest(status, STATUS_WORDS)
-            raise ValueError(
-                f"status is {shown(status)!r}; "
-                + (f"did you mean {near!r}? " if near else "")
-                + "it must be open, all, draft, running, paused, completed, failed or cancelled"
-            )
-    return value
+    rule = "it must be open, all, draft, running, paused, completed, failed or cancelled"
+    return require_known(value, STATUS_WORDS, rule=rule)
 
 
 def _time(value: str) -> str:
@@ -52,7 +45,7 @@ def _time(value: str) -> str:
         ) from None
 
 
-Statuses = Annotated[tuple[str, ...], AfterValidator(_statuses), WithJsonSchema(_ONE_OR_MORE)]
+Statuses = Annotated[tuple[str, ...], AfterValidator(_statuses), WithJsonSchema(ONE_OR_MORE)]
 Time = Annotated[str, AfterValidator(_time)]
 
 
@@ -76,6 +69,7 @@ class ListRunsResult(Result):
     runs: tuple[RunRow, ...]
     next_cursor: str | None = None
     as_of: str
+    warnings: tuple[str, ...] | None = None
     next: tuple[NextStep, ...]
 
 
@@ -91,12 +85,13 @@ def _list_runs(caller: Caller, request: ListRunsRequest) -> ListRunsResult:
         changed_since=request.changed_since,
     )
     after = read_cursor(request.cursor, filters, tool="list_runs") if request.cursor else None
-    page = newest_first(find_runs(store, filters), after=after, limit=request.limit)
+    unreadable: list[str] = []
+    page = newest_first(find_runs(store, filters, unreadable=unreadable), after=after, limit=request.limit)
     rows = [run_row(state, now=now) for state in page[: request.limit]]
     calls = tuple(_go_on(row) for row in rows if row.status in {"running", "paused", "failed"})[:3]
     if not rows and after is None:
         calls = (step("list_workflows", {}, "no such run; scaffold_run starts one"),)
-    beside = ListRunsResult(runs=(), as_of=iso(now), next=calls)
+    beside = ListRunsResult(runs=(), as_of=iso(now), warnings=tuple(unreadable[:10]) or None, next=calls)
     kept = fit(rows, beside=beside, limit=request.limit, keep=200)
     more = len(page) > len(kept)
     return beside.model_copy(

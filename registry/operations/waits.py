@@ -12,14 +12,14 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from .. import clock
 from ..core.commands import Tick
-from ..core.names import moment, nearest, shown
-from ..core.record import Json
+from ..core.names import moment
 from ..core.run import ENDED_RUN, NodeState, Run, RunState
 from ..storage.port import LoggedEvent
 from .answers import NextStep, PausedRow, fit, next_calls, paused_view, report_path
 from .caller import Caller
 from .fields import NodeId, RunId
 from .lookup import change_run, node_of, open_run
+from .status_words import ONE_OR_MORE, require_known
 from .table import Operation, Request, Result
 
 TIMEOUT_S_MAX: Final = 50
@@ -30,20 +30,14 @@ _ENDED_NODE: Final = frozenset({"completed", "failed", "skipped"})
 _STATUSES: Final = (
     "draft", "pending", "ready", "running", "waiting", "paused", "completed", "failed", "skipped", "cancelled",
 )  # fmt: skip
-_ONE_OR_MORE: Final[dict[str, Json]] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
 def _statuses(value: tuple[str, ...]) -> tuple[str, ...]:
-    for status in value:
-        if status not in _STATUSES:
-            near = nearest(status, _STATUSES)
-            raise ValueError(
-                f"status is {shown(status)!r}; "
-                + (f"did you mean {near!r}? " if near else "")
-                + "a run is draft, running, paused, completed, failed or cancelled, "
-                "a node pending, ready, running, waiting, completed, failed or skipped"
-            )
-    return value
+    rule = (
+        "a run is draft, running, paused, completed, failed or cancelled, "
+        "a node pending, ready, running, waiting, completed, failed or skipped"
+    )
+    return require_known(value, _STATUSES, rule=rule)
 
 
 def _timeout(value: float) -> float:
@@ -58,7 +52,7 @@ class WaitForRunRequest(Request):
 
     run_id: RunId
     node_id: NodeId | None = None
-    status: Annotated[tuple[str, ...], AfterValidator(_statuses), WithJsonSchema(_ONE_OR_MORE)] = ()
+    status: Annotated[tuple[str, ...], AfterValidator(_statuses), WithJsonSchema(ONE_OR_MORE)] = ()
     event: str | None = None
     since_rev: int | None = None
     timeout_s: Annotated[float, AfterValidator(_timeout)] = 45
