@@ -89,6 +89,7 @@ class ClaimNodeResult(Result):
     run_status: str | None = None
     rev: int | None = None
     became_ready: tuple[str, ...] | None = None
+    more_ready: int | None = None
     repeated: bool | None = None
     warnings: tuple[str, ...]
     next: tuple[NextStep, ...]

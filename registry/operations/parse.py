@@ -7,7 +7,7 @@ they forgot to replace. The first two mean what they say; the third is refused.
 import re
 from collections.abc import Iterable, Mapping
 from types import UnionType
-from typing import Annotated, Final, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -121,10 +121,16 @@ def _mended(
         known = name if name in fields else meant_field(name, fields)
         if known is None or value is None or (known != name and known in arguments):
             continue
-        call[known] = mended.get(known, _repeated(known, value))
+        call[known] = mended.get(known) or _allowed(known, _repeated(known, value), fields[known])
     call |= {name: value for name, value in mended.items() if name in fields and name not in call}
     call |= {name: f"<{name}>" for name, field in fields.items() if field.is_required() and name not in call}
     return call
+
+
+def _allowed(name: str, value: Json, field: FieldInfo) -> Json:
+    """The value, or the word it stands for where the field takes only some words."""
+    words = [word for arm in _arms(field.annotation) if get_origin(arm) is Literal for word in get_args(arm)]
+    return value if not words or value in words else meant_value(value, words) or f"<{name}>"
 
 
 def _repeated(name: str, value: object) -> Json:

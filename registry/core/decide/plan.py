@@ -8,6 +8,7 @@ from ..draft import Draft
 from ..graph import dependants, depth, descendants, find_cycle, leaves
 from ..limits import GRAPH_DEPTH_MAX, NODES_MAX
 from ..names import NodeId
+from ..plan_rules import cycle_text
 from ..refusals import run_is_over, situation
 from ..run import NodeState, working_memory
 from ..workflow import NodeDefinition, Retry
@@ -232,7 +233,7 @@ def _require_sound(draft: Draft, needs: dict[NodeId, tuple[NodeId, ...]]) -> Non
     cycle = find_cycle(needs)
     if cycle:
         raise InvalidRequest(
-            f"this would make a cycle: {' -> '.join(cycle)}",
+            f"this would make a cycle: {cycle_text(cycle)}",
             hint="leave out one of these needs",
             cycle=list(cycle),
         )
