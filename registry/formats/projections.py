@@ -5,9 +5,9 @@ and an unchanged node need not be encoded again. The last key is `log`: how far 
 the file was folded, and at its very end a crc32 of the compact form, which an edit breaks and
 a re-indent does not.
 
-Readers of the earlier implementation read these files: session keys are always there, `waitFor`
-has only its three forms (others show as manual, the rule itself stands in `waitRule`),
-`appliedControlIds` and `pendingEffects` are lists.
+Readers of the earlier implementation read these files: bindings are there even when empty,
+`appliedControlIds` and `pendingEffects` are lists, and what they do not know stands in keys of
+its own.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,6 @@ from .fold import Mark, Span
 _CRC: Final = b',"crc":"'
 _TAIL_BYTES: Final = 19
 """Length of `,"crc":"1f2e3d4c"}}`."""
-_EARLIER_WAITS: Final = frozenset({"manual", "next_tick", "file_exists"})
 
 NodeTexts = dict[NodeId, tuple[NodeState, bytes]]
 """Encoded nodes by id, each with the state it was made from."""
@@ -69,7 +68,7 @@ def write_state(state: RunState, head: StateHead, known: NodeTexts) -> tuple[byt
     texts: NodeTexts = {}
     for node_id, node in state.nodes.items():
         entry = known.get(node_id)
-        texts[node_id] = entry if entry is not None and entry[0] is node else (node, to_json(node_document(node)))
+        texts[node_id] = entry if entry is not None and entry[0] is node else (node, to_json(to_document(node)))
     fields = _fields(to_document(state.model_copy(update={"nodes": {}})))
     nodes = [text for _, text in texts.values()]
     log = to_json(_head_document(head))[:-1]
@@ -109,15 +108,6 @@ def read_plan(text: bytes, crc: str) -> Plan | None:
         return None
 
 
-def node_document(node: NodeState) -> Document:
-    """A node as state.json shows it."""
-    document = to_document(node)
-    if node.wait_for is not None and node.wait_for.type not in _EARLIER_WAITS:
-        document["waitRule"] = document["waitFor"]
-        document["waitFor"] = {"type": "manual"}
-    return document
-
-
 def is_intact(text: bytes) -> bool:
     """Whether a projection is as we wrote it, its indentation aside."""
     return _crc_holds(_compact(text)) or _crc_holds(_encoded_again(text))
@@ -146,8 +136,7 @@ def state_of(document: Document) -> RunState:
         raise ValueError("nodes is not a list of objects")
     by_id: Document = {}
     for node in cast("list[Document]", nodes):
-        exact = {**node, "waitFor": node["waitRule"]} if "waitRule" in node else node
-        by_id[str(node.get("id"))] = {name: value for name, value in exact.items() if name != "waitRule"}
+        by_id[str(node.get("id"))] = node
     return RunState.model_validate({**document, "nodes": by_id})
 
 

@@ -7,11 +7,11 @@ trail is folded from its last snapshot. What is amiss is told, not mended (`repa
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ...core.run import Plan, Refs, Run, RunState
-from ...formats.event_line import tip_bytes
+from ...formats.event_line import read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
 from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, lines_in
@@ -20,6 +20,7 @@ from .layout import REFS, STATE, plan_cache
 from .opening import read_at, read_file
 
 _CHUNK_BYTES = 1 << 20
+_LAST_LINE_BYTES = 4 << 10
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,23 @@ def trail_lines(entry: OpenRun, start: int, end: int) -> Iterator[Line]:
 class Walk:
     """A fold over a stretch of the trail, with what else lay there."""
 
-    def __init__(self, entry: OpenRun, run: Run | None, mark: Mark, end: int) -> None:
+    def __init__(
+        self,
+        entry: OpenRun,
+        run: Run | None,
+        mark: Mark,
+        end: int,
+        follow: Callable[[Mutation], None] | None = None,
+    ) -> None:
         # Lines behind the mark are met again on this walk.
         unadopted = tuple(span for span in mark.unadopted if span[0] < mark.offset)
         self.fold = Fold(run, replace(mark, unadopted=unadopted))
         self.torn: list[Torn] = []
         self.damage: Damage | None = None
         self.open_line = False
-        self.imitations = 0
+        self.imitated_at: int | None = None
+        """Offset of the first line since the last mutation that ends as ours do, but wrongly."""
+        self._follow = follow
         start = mark.offset
         scanner = Scanner(run.log.seq if run else None, run.log.rev if run else 0)
         for piece in scanner.pieces(trail_lines(entry, start, end)):
@@ -90,11 +100,15 @@ class Walk:
                 if self.fold.is_started:
                     self.fold.leave((piece.line.offset, len(piece.line.raw)))
                 self.open_line = not piece.line.raw.endswith(b"\n")
-                self.imitations += piece.imitates
+                if piece.imitates and self.imitated_at is None:
+                    self.imitated_at = piece.line.offset
             else:
                 self._take(piece)
 
     def _take(self, mutation: Mutation) -> None:
+        self.imitated_at = None
+        if self._follow is not None:
+            self._follow(mutation)
         try:
             self.fold.take(mutation)
         except ValueError:
@@ -113,9 +127,14 @@ class Walk:
             return None
 
 
-def fold_whole(entry: OpenRun) -> Walk:
+def fold_whole(entry: OpenRun, follow: Callable[[Mutation], None]) -> Walk:
     """The whole trail, folded from its beginning, whatever the projections say."""
-    return Walk(entry, None, Mark(), entry.trail_size)
+    return Walk(entry, None, Mark(), entry.trail_size, follow)
+
+
+def find_anew(entry: OpenRun, root: int) -> Found | None:
+    """The run as a process finds it that knows nothing yet."""
+    return _cold(entry, root, synced=False)
 
 
 def find(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
@@ -245,9 +264,16 @@ def cached_plan(root: int, run_id: str) -> bytes | None:
 
 
 def _ends_as(entry: OpenRun, mark: Mark) -> bool:
-    """Whether the trail up to the mark ends with the line that the mark was made at."""
-    tip = tip_bytes(mark.tip)
-    return entry.trail is not None and read_at(entry.trail, mark.offset - len(tip), len(tip)) == tip
+    """Whether the trail up to the mark ends with the line that the mark was made at, and that line is whole."""
+    if entry.trail is None:
+        return False
+    start = max(0, mark.offset - _LAST_LINE_BYTES)
+    text = read_at(entry.trail, start, mark.offset - start)
+    if not text.endswith(tip_bytes(mark.tip)):
+        return False
+    begin = text.rfind(b"\n", 0, -1)
+    # Of a very long line only the end is looked at.
+    return (begin < 0 and start > 0) or read_sealed(text[begin + 1 : -1]) is not None
 
 
 def _folded_whole(
@@ -272,7 +298,9 @@ def _folded_whole(
         loaded = Loaded(
             kept, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
         )
-        damage = walk.damage or (Damage(0, 0, head.log.seq) if walk.imitations else None)
+        damage = walk.damage
+        if damage is None and walk.imitated_at is not None:
+            damage = Damage(walk.imitated_at, run.log.seq if run else 0, head.log.seq + 1)
         lost = 0 if damage else head.log.rev - (run.log.rev if run else 0)
         return Found(loaded, size, torn, walk.open_line, damage=damage, edited=edited, lost=lost, is_behind=True)
     if run is None:

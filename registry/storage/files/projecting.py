@@ -53,7 +53,7 @@ def short_sha(text: bytes) -> str:
 def lock_text(run: Run) -> bytes:
     """The text of workflow.lock.md."""
     # Reading and writing YAML costs more than everything else here; most mutations leave the plan alone.
-    from ...formats.workflow_file import write_workflow
+    from ...formats.workflow_writer import write_workflow
 
     return write_workflow(run.plan.workflow()).encode()
 

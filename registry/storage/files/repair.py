@@ -18,6 +18,7 @@ from ...core.limits import CLOCK_AHEAD_S_MAX
 from ...core.names import iso, moment
 from ...core.record import Bag
 from ...core.run import Actor, Log, Run
+from ...formats.fold import joined
 from ...formats.trail import Torn
 from . import atomic
 from .finding import Found
@@ -57,7 +58,8 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
     if found.torn:
         size = keep_torn(place, entry, found.torn, size, told)
     if found.open_line:
-        size += os.write(entry.writable_trail(), b"\n")
+        spans = joined(loaded.mark.unadopted, (size, os.write(entry.writable_trail(), b"\n")))
+        size, loaded = size + 1, replace(loaded, mark=replace(loaded.mark, unadopted=spans))
     for name, text in found.edited:
         kept = atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text) if text else None
         told.append(edited(entry, name, text, loaded.run, kept=kept))

@@ -217,7 +217,7 @@ class FileStore:
     def validate(self, run_id: RunId) -> list[Problem]:
         """Judge the run's bytes as they lie; see `validate.py`."""
         with self._reading(run_id) as entry:
-            return problems_of(entry)
+            return problems_of(entry, self._place().root)
 
 
 def _is_run(entry: "os.DirEntry[str]") -> bool:

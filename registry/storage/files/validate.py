@@ -1,30 +1,162 @@
-"""Judging a run's bytes as they lie, before anything is mended."""
+"""Judging a run's bytes as they lie, before anything is mended.
 
-from ...formats.projections import is_intact, read_refs, read_state
+Proved is that state.json, refs.json and workflow.lock.md are what the trail leads to, that the
+trail counts on without a gap and tells only steps that the lifecycle table has, in the order of
+their times, and that what was adopted is what it was. What the next change puts right by itself
+is a warning.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from ...core.check import check_all
+from ...core.names import shown
+from ...core.run import Run
+from ...formats.projections import RefsFile, StateFile, is_intact, read_refs, read_state
+from ...formats.trail import Mutation
 from ..port import Problem
-from .finding import fold_whole
+from .finding import Found, Walk, find_anew, fold_whole, trail_lines
 from .handles import OpenRun
-from .layout import REFS, STATE, TRAIL
-from .opening import read_file
-from .telling import damage_in_words
+from .layout import PLAN, REFS, STATE, TRAIL
+from .opening import read_file, size_of
+from .plan_edit import edit_of
+from .projecting import lock_text, short_sha
+from .proof import Proof
+from .telling import damage_in_words, notices_of_reader
 
 
-def problems_of(entry: OpenRun) -> list[Problem]:
-    """What is wrong with a run's files; empty when its state, bindings and plan equal its trail."""
-    walk = fold_whole(entry)
+def problems_of(entry: OpenRun, root: int) -> list[Problem]:
+    """What is wrong with a run's files; empty when they prove each other."""
+    proof = Proof(entry.run_id)
+    adopted: list[Mutation] = []
+
+    def follow(mutation: Mutation) -> None:
+        proof.follow(mutation)
+        if any(line.get("event") == "log.adopted" for line in mutation.lines):
+            adopted.append(mutation)
+
+    walk = fold_whole(entry, follow)
+    found = find_anew(entry, root)
+    problems = [*_of_the_trail(entry, walk, found), *_of_adopted(entry, adopted), *proof.problems]
     run = walk.run()
-    problems: list[Problem] = []
-    if walk.damage is not None:
-        problems.append(Problem("log_corrupt", damage_in_words(walk.damage), where=TRAIL))
-    if run is None:
-        return problems
-    state, refs = read_file(entry.folder, STATE), read_file(entry.folder, REFS)
-    for name, text in ((STATE, state), (REFS, refs)):
-        if text is None or not is_intact(text):
-            problems.append(Problem(f"{name.partition('.')[0]}_edited", f"{name} is not as it was written", where=name))
-    found_state, found_refs = read_state(state or b""), read_refs(refs or b"")
-    if found_state is not None and found_state.state != run.state:
-        problems.append(Problem("state_differs", f"{STATE} is not what the trail leads to", where=STATE))
-    if found_refs is not None and found_refs.refs != run.refs:
-        problems.append(Problem("refs_differ", f"{REFS} is not what the trail leads to", where=REFS))
+    if run is not None:
+        problems += [*_of_projections(entry, run), *_of_the_lock(entry, run), *_of_outputs(entry, run)]
+        problems += [Problem("impossible_state", fault, where=STATE) for fault in check_all(run)]
     return problems
+
+
+def _of_the_trail(entry: OpenRun, walk: Walk, found: Found | None) -> Iterator[Problem]:
+    damage = walk.damage or (found.damage if found is not None else None)
+    if damage is not None:
+        yield Problem("log_corrupt", damage_in_words(damage), where=TRAIL)
+    elif found is None or found.loaded is None:
+        yield Problem(
+            "not_adopted",
+            "the folder was made by an earlier implementation and is adopted with its next change",
+            "warning",
+        )
+    if found is not None and found.lost:
+        told = notices_of_reader(entry, found)
+        yield Problem("log_shorter", told[-1].partition(": ")[2], where=TRAIL)
+    for torn in walk.torn:
+        yield Problem(
+            "torn_tail",
+            f"{torn.end - torn.offset:,} bytes of a change that never was",
+            "warning",
+            f"{TRAIL} byte {torn.offset}",
+        )
+    for offset, size in walk.fold.mark.unadopted:
+        yield Problem(
+            "not_adopted",
+            f"{size:,} bytes of others that no mutation took note of",
+            "warning",
+            f"{TRAIL} byte {offset}",
+        )
+
+
+def _of_adopted(entry: OpenRun, mutations: list[Mutation]) -> Iterator[Problem]:
+    for mutation in mutations:
+        for line in mutation.lines:
+            payload = line.get("payload")
+            if line.get("event") != "log.adopted" or not isinstance(payload, dict):
+                continue
+            offset, size, digest = payload.get("offset"), payload.get("bytes"), hashlib.sha256()
+            if not isinstance(offset, int) or not isinstance(size, int):
+                continue
+            for adopted in trail_lines(entry, offset, offset + size):
+                digest.update(adopted.raw)
+            if digest.hexdigest() != payload.get("sha256"):
+                yield Problem(
+                    "adopted_differs",
+                    "lines of others were changed after they were adopted",
+                    where=f"{TRAIL} byte {offset}",
+                )
+
+
+def _of_projections(entry: OpenRun, run: Run) -> Iterator[Problem]:
+    texts = {name: read_file(entry.folder, name) for name in (STATE, REFS)}
+    for name, text in texts.items():
+        if text is None:
+            yield Problem("projection_missing", f"{name} is not there; the next change makes it again", "warning", name)
+        elif not is_intact(text):
+            yield Problem(f"{name.partition('.')[0]}_edited", f"{name} is not as it was written", where=name)
+    state, refs = read_state(texts[STATE] or b""), read_refs(texts[REFS] or b"")
+    if state is not None:
+        yield from _of_state(state, run)
+    if refs is not None:
+        yield from _of_refs(refs, state, run)
+
+
+def _of_state(state: StateFile, run: Run) -> Iterator[Problem]:
+    if state.head is not None and state.head.log.rev < run.log.rev:
+        yield Problem(
+            "projection_stale", f"{STATE} is behind the trail; the next change brings it up", "warning", STATE
+        )
+    elif state.state != run.state or (state.head is not None and state.head.log != run.log):
+        yield Problem("state_differs", f"{STATE} is not what the trail leads to", where=STATE)
+
+
+def _of_refs(refs: RefsFile, state: StateFile | None, run: Run) -> Iterator[Problem]:
+    if refs.refs == run.refs:
+        return
+    if state is not None and state.head is not None and state.head.refs != refs.crc:
+        yield Problem("projection_stale", f"{REFS} is behind the trail; the next change brings it up", "warning", REFS)
+    else:
+        yield Problem("refs_differ", f"{REFS} is not what the trail leads to", where=REFS)
+
+
+def _of_the_lock(entry: OpenRun, run: Run) -> Iterator[Problem]:
+    text = read_file(entry.folder, PLAN)
+    if text is None:
+        yield Problem(
+            "projection_missing", f"{PLAN} is not there; the next change of the plan makes it again", "warning", PLAN
+        )
+        return
+    state = read_state(read_file(entry.folder, STATE) or b"")
+    if state is not None and state.head is not None and state.head.lock == short_sha(text):
+        if state.head.log.rev == run.log.rev and text != lock_text(run):
+            edit = edit_of(text, run)
+            if edit is not None:
+                yield Problem("plan_differs", f"{PLAN} is not what the trail leads to", where=PLAN)
+        return
+    edit = edit_of(text, run)
+    if edit is None:
+        return
+    if edit.title is not None or edit.titles or edit.prompts:
+        yield Problem(
+            "plan_edited", f"{PLAN} was edited; the next change takes over titles and prompts", "warning", PLAN
+        )
+    for refused in edit.refused:
+        yield Problem("plan_edited", refused, where=PLAN)
+
+
+def _of_outputs(entry: OpenRun, run: Run) -> Iterator[Problem]:
+    for node_id, node in run.state.nodes.items():
+        definition = run.plan.nodes.get(node_id)
+        if node.status != "completed" or definition is None:
+            continue
+        for path in definition.required_files:
+            if size_of(entry.folder, path) is None:
+                yield Problem(
+                    "missing_output", f"node {shown(node_id)!r} is completed without {shown(path)}", "warning", path
+                )
