@@ -29,6 +29,8 @@ from .core.run import Actor, Run
 from .core.tasks import public_status
 from .errors import Conflict, NextCall, NotFound, RevisionConflict
 from .settings import Settings
+from .storage.files.definitions import Definitions
+from .storage.files.store import FileStore
 from .storage.port import Committed, Session, Store
 
 _SYSTEM = Actor(kind="system", id="registry", via="file")
@@ -107,6 +109,11 @@ class Registry:
     def root(self) -> Path:
         """The registry's directory."""
         return self.settings.root
+
+    @property
+    def definitions(self) -> Definitions:
+        """The reusable workflow files under the root."""
+        return Definitions(self.settings.root)
 
     def create(self, command: CreateRun, *, request: RequestKey | None = None) -> Outcome:
         """Begin a run.

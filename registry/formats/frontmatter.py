@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 FENCE: Final = "---"
-EXAMPLE: Final = "begin the file with: --- | workflowId: demo | title: Demo | nodes: [...] | ---, a line for each |"
+EXAMPLE: Final = """begin it like this:
+  ---
+  workflowId: demo
+  title: Demo
+  nodes:
+    - {id: work, title: Work, kind: session_turn, prompt: Do it.}
+  ---"""
 
 
 class TextFault(ValueError):

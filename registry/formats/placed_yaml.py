@@ -120,7 +120,7 @@ def read_yaml(text: str, *, first_line: int = 1) -> Placed | None:
     try:
         return _Builder(text, first_line).document()
     except yaml.MarkedYAMLError as fault:
-        raise _syntax_fault(fault, first_line) from None
+        raise _syntax_fault(fault, text, first_line) from None
     except yaml.reader.ReaderError as fault:
         raise _character_fault(fault, text, first_line) from None
 
@@ -220,7 +220,7 @@ class _Builder:
                 braces = self._text.startswith("{", max(event.start_mark.index - 1, 0))
                 mend = 'quote a text that begins with a brace: "{{ inputs.name }}"' if braces else "write key: value"
                 raise TextFault("a key is a list or an object, not a word", line=line, column=column, mend=mend)
-            if key.text == "<<":
+            if key.text == "<<" and event.implicit[0]:
                 raise self._fault(event, "merge keys (<<) are not taken", "write the keys out, or use defaults")
             value = self._value(next(self._events), depth=depth + 1)
             if key.text in entries:
@@ -255,28 +255,32 @@ class _Builder:
 
 
 _MENDS: Final = (
-    ("'\\t'", "indent with spaces, never with tabs"),
     ("mapping values are not allowed", "put quotes around a text that holds ': '"),
-    ("found unexpected end of stream", "a quote is opened and not closed; close it"),
+    ("found unexpected end of stream", "close it with the same quote"),
     ("could not find expected ':'", "write key: value, with a space after the colon; indent long texts below key: |"),
     ("did not find expected key", "indent the keys of one object alike; quote a text that holds quotes or braces"),
     ("did not find expected '-' indicator", "indent the items of one list alike, each with '- '"),
     ("did not find expected ',' or", "close the bracket, or quote a text that begins with one"),
     ("did not find expected node content", "quote a text that begins with one of { [ * & ! % @ `"),
-    ("found character that cannot start any token", "quote a text that begins with one of @ ` % or a tab"),
+    ("found character that cannot start any token", "quote a text that begins with one of @ ` %"),
     ("block sequence entries are not allowed", "begin the list on a line of its own"),
 )
 
 
-def _syntax_fault(fault: Any, first_line: int) -> TextFault:
+def _syntax_fault(fault: Any, text: str, first_line: int) -> TextFault:
     problem = str(fault.problem or fault.context or "it cannot be read")
     mark = fault.problem_mark or fault.context_mark
-    mend = next((mend for sign, mend in _MENDS if sign in problem), "")
-    line = (mark.line if mark else 0) + first_line
     opened = fault.context_mark
-    if opened is not None and mark is not None and opened.line != mark.line and "while" in str(fault.context):
+    mend = next((mend for sign, mend in _MENDS if sign in problem), "")
+    if mark is not None and text[mark.index : mark.index + 1] == "\t":
+        problem, mend = "a tab stands where spaces must", "indent with spaces, never with tabs"
+    elif opened is not None and "end of stream" in problem:
+        # The end of the text is where the parser noticed; the quote is what its author looks for.
+        problem, mark = "a quote is opened here and not closed", opened
+    elif opened is not None and mark is not None and opened.line != mark.line and "while" in str(fault.context):
         problem += f" ({fault.context}, begun on line {opened.line + first_line})"
-    return TextFault(f"YAML: {problem}", line=line, column=(mark.column if mark else 0) + 1, mend=mend)
+    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+    return TextFault(f"YAML: {problem}", line=line + first_line, column=column + 1, mend=mend)
 
 
 def _character_fault(fault: Any, text: str, first_line: int) -> TextFault:

@@ -16,7 +16,7 @@ from ..core.names import nearest, shown
 from ..core.placeholders import Path
 from ..core.record import Bag
 from ..core.wait_rules import settled
-from ..core.workflow import Driver, InputDeclaration, NodeDefinition, Outputs, Retry, WaitFor, Workflow
+from ..core.workflow import Defaults, Driver, InputDeclaration, NodeDefinition, Outputs, Retry, WaitFor, Workflow
 from .placed_yaml import Object, Placed, Scalar, Sequence, as_json
 from .workflow_faults import FaultList
 
@@ -54,6 +54,16 @@ GUESSES: Final[Mapping[type[BaseModel], Mapping[str, str]]] = {
 }
 """What people call a key elsewhere, by the model that calls it otherwise; lower case without `_` and `-`."""
 
+WORD_MEANS: Final[Mapping[type[BaseModel], str]] = {
+    InputDeclaration: "type",
+    Outputs: "mode",
+    NodeDefinition: "id",
+    Defaults: "agentId",
+    Driver: "cron",
+    Retry: "maxAttempts",
+}
+"""The key that is most likely meant where a word stands in place of an object."""
+
 STAND_INS: Final[Mapping[str, object]] = {
     "id": "",
     "workflow_id": "x",
@@ -62,6 +72,11 @@ STAND_INS: Final[Mapping[str, object]] = {
     "nodes": (),
 }
 """Values for required fields that are missing or wrong, while faults are looked for."""
+
+NUMBER_MAX: Final = 1 << 53
+"""Beyond this JSON's readers round."""
+
+THE_WORKFLOW: Final = "the workflow"
 
 _BAD: Final = object()
 _ABSENT: Final = object()
@@ -76,12 +91,13 @@ class ShapeReader:
     def workflow(self, root: Object, *, body: str) -> Workflow:
         """The workflow, as far as it can be read."""
         extras: Bag = {key.text: as_json(value) for key, value in root.entries if key.text.startswith("x-")}
-        return self._record(Workflow, root, (), "the workflow", extras=extras, body=body)
+        return self._record(Workflow, root, (), THE_WORKFLOW, extras=extras, body=body)
 
     def node(self, value: Object, path: Path) -> NodeDefinition:
         """One node, as far as it can be read."""
         name = value.get("id")
-        who = f"node {shown(name.text)!r}" if isinstance(name, Scalar) else "a node without id"
+        number = f"node {int(path[-1]) + 1}" if path else "the node"
+        who = f"node {shown(name.text)!r}" if isinstance(name, Scalar) and name.text else number
         node = self._record(NodeDefinition, value, path, who)
         if node.wait_for is not None and (wait := settled(node.wait_for)) is not node.wait_for:
             node = node.model_copy(update={"wait_for": wait})
@@ -104,13 +120,13 @@ class ShapeReader:
             name = keys[alias]
             field = model.model_fields[name]
             self._faults.seen((*path, alias), item)
-            got = self._value(field.annotation, item, (*path, alias), f"{alias} of {who}" if path else alias, field)
+            got = self._value(field.annotation, item, (*path, alias), _within(who, alias), field)
             if got is _BAD:
                 sound = False
             elif got is not _ABSENT:
                 read[name] = got
             elif field.is_required():
-                self._faults.add((*path, alias), item, f"{alias} of {who} is empty", _example(alias))
+                self._faults.add((*path, alias), item, f"{_within(who, alias)} is empty", _example(alias))
                 read[name] = STAND_INS[name]
         for alias, name in keys.items():
             if model.model_fields[name].is_required() and name not in read:
@@ -183,6 +199,8 @@ class ShapeReader:
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             mend = "write the number alone, without quotes or unit" if isinstance(item, Scalar) else ""
             return self._wrong(item, path, what, "a whole number" if whole else "a number", mend)
+        if abs(value) > NUMBER_MAX:
+            return self._wrong(item, path, what, "a number that every program can hold")
         if wrong := _out_of_bounds(value, field.metadata if field else ()):
             self._faults.add(path, item, f"{what} is {value}; it must be {wrong}")
             return _BAD
@@ -241,8 +259,10 @@ class ShapeReader:
         if model is WaitFor and isinstance(item, Scalar):
             item = Object(item.line, item.column, ((Scalar(item.line, item.column, "type", "type"), item),))
         if not isinstance(item, Object):
-            mend = f"write {path[-1]}: {{type: {shown(item.text, 20)}}}" if isinstance(item, Scalar) else ""
-            return self._wrong(item, path, what, "an object", mend if model is InputDeclaration else "")
+            key = WORD_MEANS.get(model) if isinstance(item, Scalar) else None
+            begin = "- " if path and isinstance(path[-1], int) else f"{path[-1]}: "
+            mend = f"write {begin}{{{key}: {shown(item.text, 40)}}}" if key and isinstance(item, Scalar) else ""
+            return self._wrong(item, path, what, "an object", mend)
         if model is NodeDefinition:
             return self.node(item, path)
         record = self._record(model, item, path, what)
@@ -260,6 +280,16 @@ class ShapeReader:
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     out = NOT_KEYS.get(model, frozenset())
     return {name: field for name, field in model.model_fields.items() if name not in out}
+
+
+def _within(who: str, key: str) -> str:
+    """How a key is called in a sentence: `retry.maxAttempts of node 'build'`, `driver.cron`, `title`."""
+    if who == THE_WORKFLOW:
+        return key
+    head, of, owner = who.partition(" of ")
+    if of:
+        return f"{head}.{key} of {owner}"
+    return f"{key} of {who}" if " " in who else f"{who}.{key}"
 
 
 def _folded(key: str) -> str:

@@ -20,7 +20,6 @@ from ..core.patch import to_document
 from ..core.record import Bag, Json
 from ..core.run import NodeState, Run, RunState
 from ..errors import InvalidRequest, NextCall, NotFound, RegistryError
-from ..formats.projections import node_document
 from ..formats.workflow_writer import write_workflow
 from ..registry import Registry, View
 from ..storage.port import LoggedEvent
@@ -132,7 +131,7 @@ def _view(registry: Registry, run_id: RunId) -> View:
 
 def _state(run: Run) -> Document:
     document = to_document(run.state.model_copy(update={"nodes": {}}))
-    document["nodes"] = [node_document(node) for node in run.state.nodes.values()]
+    document["nodes"] = [to_document(node) for node in run.state.nodes.values()]
     document["log"] = {"rev": run.log.rev, "stateRev": run.log.state_rev, "seq": run.log.seq}
     return _json(document)
 
@@ -218,7 +217,7 @@ def _node(registry: Registry, run: Run, node_id: NodeId) -> Document:
         if size > len(raw):
             document["truncated"] = True
         documents.append(document)
-    return _json({"runId": run.state.run_id, "node": node_document(node), "documents": documents})
+    return _json({"runId": run.state.run_id, "node": to_document(node), "documents": documents})
 
 
 def _file(registry: Registry, run_id: RunId, path: str) -> Document:

@@ -1,95 +1,111 @@
-"""Reusable workflow definitions: `workflows/*.task.md` under the root, read and never written.
-
-People edit them freely, so nothing about them is remembered between two reads. Links are
-refused as they are below a run: a definition must not be a way to any file of the machine.
-"""
+"""Reusable workflow definitions: `workflows/*.task.md` of a registry, edited freely by people."""
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+import stat
+from dataclasses import dataclass
+from typing import Final
 
 from ...core.limits import WORKFLOW_BYTES_MAX
-from ...core.names import shown
-from ...errors import Forbidden, LimitExceeded, NotFound
+from ...core.names import nearest, shown
+from ...errors import InvalidRequest, LimitExceeded, NextCall, NotFound
 from .layout import WORKFLOWS
-from .opening import FOLDER, components, fault, files_below, open_file, read_all
+from .opening import components, fault, open_file, read_all
 
-SUFFIX = ".task.md"
+SUFFIX: Final = ".task.md"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A workflow file: path below the registry's root, text, mtime in ns."""
+
+    path: str
+    text: bytes
+    mtime_ns: int
 
 
 class Definitions:
-    """The definitions of one registry. Paths are root-relative: `workflows/audit.task.md`."""
+    """The workflow files below one registry folder."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
 
-    def paths(self) -> Iterator[str]:
-        """The paths of all definitions, by name; none where there is no such folder."""
+    def paths(self) -> list[tuple[str, int]]:
+        """Path below the root and mtime in ns of every definition, by name. Links and hidden files are left out."""
+        found: list[tuple[str, int]] = []
         try:
-            root = os.open(self._root, FOLDER & ~os.O_NOFOLLOW)
-        except OSError:
-            return
+            with os.scandir(os.path.join(self.root, WORKFLOWS)) as entries:
+                for entry in entries:
+                    if entry.name.endswith(SUFFIX) and not entry.name.startswith(".") and _is_file(entry):
+                        found.append((f"{WORKFLOWS}/{entry.name}", entry.stat(follow_symlinks=False).st_mtime_ns))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise fault(error, f"reading {WORKFLOWS}/") from error
+        return sorted(found)
+
+    def read(self, workflow_path: str) -> Definition:
+        """One definition, named by its workflow's id, its file's name or its path below `workflows/`.
+
+        Raises:
+            InvalidRequest: the path leads out of `workflows/`.
+            NotFound: with the nearest name.
+            LimitExceeded: it is larger than a workflow may be.
+        """
+        path = _below(workflow_path)
         try:
-            found = files_below(root, WORKFLOWS)
+            root = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._missing(workflow_path) from error
+        try:
+            for candidate in dict.fromkeys((path, f"{path}{SUFFIX}", f"{path}.md")):
+                try:
+                    descriptor = open_file(root, candidate)
+                except FileNotFoundError:
+                    continue
+                try:
+                    return _read(descriptor, candidate)
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            raise fault(error, f"reading {shown(workflow_path)}") from error
         finally:
             os.close(root)
-        for path, _ in found:
-            if path.endswith(SUFFIX) and path.count("/") == 1:
-                yield path
+        raise self._missing(workflow_path)
 
-    def read(self, path: str) -> bytes:
-        """The bytes of a definition.
-
-        Raises:
-            NotFound: there is none of this path.
-            Forbidden: it is a link, or lies outside `workflows/`.
-            LimitExceeded: it is larger than a workflow may be.
-        """
-        if components(path)[0] != WORKFLOWS:
-            raise Forbidden(
-                f"{shown(path)!r} is not below {WORKFLOWS}/; definitions are read from there only",
-                hint="list_workflows shows the workflow paths, or send workflow_text",
-                path=shown(path),
-            )
-        try:
-            root = os.open(self._root, FOLDER & ~os.O_NOFOLLOW)
-            try:
-                return _read(open_file(root, path), path)
-            finally:
-                os.close(root)
-        except FileNotFoundError:
-            raise NotFound(f"no workflow {shown(path)!r}", hint="list_workflows shows all") from None
-        except OSError as error:
-            raise fault(error, f"reading {shown(path)}") from error
-
-    def read_anywhere(self, path: str) -> bytes | None:
-        """A file of the machine, as the command line's user may name it; None when it is not there.
-
-        Raises:
-            Forbidden: it is no regular file.
-            LimitExceeded: it is larger than a workflow may be.
-        """
-        named = Path(path).expanduser()
-        try:
-            if not named.exists():
-                return None
-            if not named.is_file():
-                raise Forbidden(f"{shown(path)!r} is not a file", hint="name a workflow file", path=shown(path))
-            return _read(os.open(named, os.O_RDONLY | os.O_CLOEXEC), path)
-        except ValueError:
-            return None  # a NUL in it: no file has such a name
-        except OSError as error:
-            raise fault(error, f"reading {shown(path)}") from error
+    def _missing(self, workflow_path: str) -> NotFound:
+        names = [path.removeprefix(f"{WORKFLOWS}/").removesuffix(SUFFIX) for path, _ in self.paths()]
+        asked = workflow_path.removeprefix(f"{WORKFLOWS}/").removesuffix(SUFFIX)
+        guess = nearest(asked, names)
+        there = f"there are {', '.join(names[:10])}" if names else f"{WORKFLOWS}/ has none yet"
+        return NotFound(
+            f"no workflow {shown(workflow_path)!r} in {WORKFLOWS}/",
+            hint=f"did you mean {guess!r}?" if guess else there,
+            next=(NextCall("list_workflows", {}, "shows what can be started"),),
+            workflow_path=workflow_path,
+        )
 
 
-def _read(descriptor: int, path: str) -> bytes:
-    """The bytes of an open file, which is closed."""
+def _below(workflow_path: str) -> str:
+    """The path below the root that is meant, always in `workflows/`."""
     try:
-        size = os.fstat(descriptor).st_size
-        if size > WORKFLOW_BYTES_MAX:
-            raise LimitExceeded(
-                shown(path), limit=WORKFLOW_BYTES_MAX, size=size, hint="keep long texts in files that prompts name"
-            )
-        return read_all(descriptor, size)
-    finally:
-        os.close(descriptor)
+        parts = components(workflow_path.strip())
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            f"workflow_path {shown(workflow_path)!r} leads out of {WORKFLOWS}/",
+            hint=f"put the file into {WORKFLOWS}/ of the registry, or send its text as workflow_text",
+            workflow_path=workflow_path,
+        ) from error
+    return "/".join(parts if parts[0] == WORKFLOWS and len(parts) > 1 else (WORKFLOWS, *parts))
+
+
+def _read(descriptor: int, path: str) -> Definition:
+    about = os.fstat(descriptor)
+    if about.st_size > WORKFLOW_BYTES_MAX:
+        raise LimitExceeded(
+            f"the workflow {shown(path)}", limit=WORKFLOW_BYTES_MAX, size=about.st_size, hint="split it into several"
+        )
+    return Definition(path=path, text=read_all(descriptor, about.st_size), mtime_ns=about.st_mtime_ns)
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    return stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
