@@ -21,8 +21,10 @@ _TAKEN = (NodeHeld, IllegalTransition, RunPaused, NotFound, LockTimeout)
 class ClaimNodeRequest(Request):
     """Claim (take, start) work under a lease: the next ready node of a run (run_id), of an agent's queue (agent_id),
     or a named one (run_id and node_id). Returns the brief to follow, and the fence that finish_node needs. Nothing to
-    do is claimed: false with the reason, not an error. inline_inputs puts the reports of needed nodes into the answer;
-    lease_s 0 is a lease without end. The same request_id gives the same claim again.
+    do is claimed: false with the reason, not an error; HEARTBEAT_OK in say means that you may end your turn. Give
+    either run_id or agent_id; with both you get nodes of that run that are yours or nobody's. inline_inputs puts the
+    reports of needed nodes into the answer, for clients that read no files; lease_s 0 is a lease without end. The same
+    request_id gives the same claim again.
     """
 
     run_id: fields.RunId | None = None

@@ -37,10 +37,11 @@ _TAKES_NODE: Final = NODE_ACTIONS | {"send_message"}
 
 
 class RequestControlRequest(Request):
-    """Steer a run or node: pause, resume, cancel, retry, skip, approve, reject, release a dead worker's node,
-    send_message, patch_cron. approve and reject, and resume of what a person paused, are a person's decision: the
-    person is asked, or you pass on what they said, in message. Never approve on your own. retry, skip, approve, reject
-    and release need node_id; patch_cron needs patch; force retries beyond the limit.
+    """Steer a run or node: pause (nothing new starts), resume, cancel (ends the run for good), retry a failed node,
+    skip a node so that the run goes on without it, approve, reject, release a dead worker's node, send_message,
+    patch_cron. approve and reject, and resume of what a person paused, are a person's decision: the person is asked,
+    or you pass on what they said, in message. Never approve on your own. retry, skip, approve, reject and release need
+    node_id; send_message needs message; patch_cron needs patch; force retries beyond the limit.
     """
 
     run_id: fields.RunId

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from .. import clock
 from ..core.commands import FinishNode
-from ..core.names import shown
+from ..core.names import short_hash, shown
 from ..core.record import Bag
 from ..core.workflow import WaitFor
 from ..errors import IllegalTransition, InvalidRequest, LeaseLost, LimitExceeded, NextCall
@@ -24,11 +24,11 @@ ARTIFACTS_MAX: Final = 100
 
 
 class FinishNodeRequest(Request):
-    """Finish (complete, end, fail) work you claimed and hand in its report. outcome: completed (give summary and
-    report), failed (give error), waiting (give wait_for: {type: manual|next_tick|until|file_exists|event, seconds|at,
-    path, event}), or released back to the queue. fence is the one claim_node gave you. Writes report.md and
-    result.json; returns what became ready. payload is a small result that conditions of later nodes read. Sending it
-    again with the same fence and outcome gives the first answer.
+    """Finish (complete, end, fail) work you claimed and hand in its report. outcome: completed (give summary, one
+    sentence, and report, Markdown), failed (give error; it may be tried again by itself), waiting (give wait_for:
+    {type: manual|next_tick|until|file_exists|event, seconds|at, path, event}), or released back to the queue. fence is
+    the one claim_node gave you. Writes report.md and result.json; returns what became ready. payload is a small result
+    that conditions of later nodes read. Sending it again with the same fence and outcome gives the first answer.
     """
 
     run_id: fields.RunId
@@ -142,7 +142,7 @@ def _finish_key(caller: Caller, request: FinishNodeRequest) -> RequestKey | None
     """
     if request.fence is None:
         return None
-    key = f"finish:{request.fence}:{request.outcome}"
+    key = _key(request.fence, request.outcome)
     if request.outcome == "waiting":
         run = open_run(caller, request.run_id).run
         earlier = sum(1 for known in run.refs.operations if known.startswith(f"{key}:"))
@@ -154,13 +154,18 @@ def _finish_key(caller: Caller, request: FinishNodeRequest) -> RequestKey | None
     return RequestKey(id=key, hash=key)
 
 
+def _key(fence: str, outcome: str) -> str:
+    """Request ids are shown to readers, so the fence is not in it as it is."""
+    return f"finish:{short_hash(fence)}:{outcome}"
+
+
 def _finished_before(caller: Caller, request: FinishNodeRequest) -> IllegalTransition | None:
     """Say that the attempt is over by its own worker's word, where that is why it cannot end again."""
     if request.fence is None:
         return None
     run = open_run(caller, request.run_id).run
     for outcome in ("completed", "failed", "released"):
-        known = run.refs.operations.get(f"finish:{request.fence}:{outcome}")
+        known = run.refs.operations.get(_key(request.fence, outcome))
         if known is not None and outcome != request.outcome:
             node_id = str(known.answer["nodeId"])
             return IllegalTransition(

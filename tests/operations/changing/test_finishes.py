@@ -217,3 +217,12 @@ def test_the_last_finish_ends_the_run(caller: Caller) -> None:
     work_off(caller, "gather")
 
     assert caller.registry.read("audit-1").run.state.status == "completed"
+
+
+def test_no_reader_finds_a_fence_in_what_is_kept_of_requests(caller: Caller) -> None:
+    """Ids of requests are shown with the bindings; a fence there would let anybody end the node."""
+    given_run(caller, errand())
+    claim = claimed(caller)
+    ask(caller, "finish_node", run_id="audit-1", fence=claim["fence"], outcome="waiting", wait_for="manual")
+
+    assert claim["fence"] not in " ".join(caller.registry.read("audit-1").run.refs.operations)
