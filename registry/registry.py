@@ -113,7 +113,7 @@ class Registry:
     @property
     def definitions(self) -> Definitions:
         """The reusable workflow files under the root."""
-        return Definitions(self.settings.root)
+        return Definitions(str(self.settings.root))
 
     def create(self, command: CreateRun, *, request: RequestKey | None = None) -> Outcome:
         """Begin a run.

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from ..core.names import nearest, shown
 from ..core.record import Json
 from ..core.workflow import Workflow
-from ..errors import InvalidRequest, NextCall, NotFound
+from ..errors import Fault, InvalidRequest, LimitExceeded, NextCall, NotFound
 from ..formats.workflow_file import WorkflowReading, read_workflow
 from ..registry import Registry
+from ..storage.files.definitions import Definition
 from .caller import Caller
 from .table import Result
 
@@ -42,16 +43,17 @@ def source_of(caller: Caller, *, path: str | None, text: str | None) -> Workflow
     """The workflow named by its path or sent as text.
 
     Over MCP and HTTP a path lies under `workflows/`; the command line may name any file.
+
+    Raises:
+        NotFound: no such file, with the nearest and the first of all.
+        InvalidRequest: the path leads out of `workflows/`.
     """
     if text is not None:
         return WorkflowSource(TEXT_SOURCE, text)
     assert path is not None
-    if caller.actor.via == "cli":
-        raw = caller.registry.definitions.read_anywhere(path)
-        if raw is not None:
-            return WorkflowSource(path, raw)
-    found = find_path(caller.registry, path)
-    return WorkflowSource(found, caller.registry.definitions.read(found))
+    found = caller.registry.definitions.read_elsewhere(path) if caller.actor.via == "cli" else None
+    found = found or find_definition(caller.registry, path)
+    return WorkflowSource(found.path, found.text)
 
 
 def exactly_one(tool: str, **given: str | None) -> None:
@@ -73,21 +75,21 @@ def exactly_one(tool: str, **given: str | None) -> None:
     )
 
 
-def find_path(registry: Registry, asked: str) -> str:
-    """The path of a definition, from its path, its file's name, or its id.
+def find_definition(registry: Registry, asked: str) -> Definition:
+    """A definition, from its path, its file's name, or its id.
 
     Raises:
         NotFound: with the nearest path and the first of all.
+        InvalidRequest: the path leads out of `workflows/`.
     """
-    known = list(registry.definitions.paths())
-    forms = (asked, asked.removeprefix("./"), f"workflows/{asked}", f"workflows/{asked}{_SUFFIX}")
-    for form in forms:
-        if form in known:
-            return form
-    by_id = next((path for path, reading in readings(registry, known) if _id_of(reading) == asked), None)
-    if by_id is not None:
-        return by_id
-    raise _no_workflow(asked, known)
+    try:
+        return registry.definitions.read(asked)
+    except NotFound:
+        known = [path for path, _ in registry.definitions.paths()]
+        for definition, reading in readings(registry, known):
+            if _id_of(reading) == asked:
+                return definition
+        raise _no_workflow(asked, known) from None
 
 
 def definition_text(registry: Registry, workflow_id: str) -> str:
@@ -96,22 +98,27 @@ def definition_text(registry: Registry, workflow_id: str) -> str:
     Raises:
         NotFound: no definition has this id.
     """
-    return registry.definitions.read(find_path(registry, workflow_id)).decode(errors="replace")
+    return find_definition(registry, workflow_id).text.decode(errors="replace")
 
 
 def definition_ids(registry: Registry) -> list[str]:
     """The ids of all definitions that can be read, in the order of their paths."""
-    paths = list(registry.definitions.paths())
+    paths = [path for path, _ in registry.definitions.paths()]
     return [workflow_id for _, reading in readings(registry, paths) if (workflow_id := _id_of(reading)) is not None]
 
 
-def readings(registry: Registry, paths: list[str]) -> Iterator[tuple[str, WorkflowReading]]:
+def readings(registry: Registry, paths: list[str]) -> Iterator[tuple[Definition, WorkflowReading]]:
     """Definitions with what is wrong with them; those that vanish meanwhile are left out."""
     for path in paths:
         try:
-            yield path, read_workflow(registry.definitions.read(path), source=path)
+            definition = registry.definitions.read(path)
         except NotFound:
             continue
+        except LimitExceeded as failure:
+            fault = Fault(source=path, line=0, column=0, message=failure.message, mend=failure.hint)
+            yield Definition(path=path, text=b"", mtime_ns=0), WorkflowReading(None, (fault,))
+            continue
+        yield definition, read_workflow(definition.text, source=path)
 
 
 def _id_of(reading: WorkflowReading) -> str | None:

@@ -49,11 +49,11 @@ def _list_workflows(caller: Caller, request: ListWorkflowsRequest) -> ListWorkfl
     registry = caller.registry
     wanted = request.text.casefold() if request.text else ""
     after = _read_cursor(request.cursor, wanted) if request.cursor else ""
-    paths = [path for path in sorted(registry.definitions.paths()) if path > after]
+    paths = [path for path, _ in registry.definitions.paths() if path > after]
     rows: list[WorkflowRow] = []
     first_call: NextStep | None = None
-    for path, reading in readings(registry, paths):
-        workflow = reading.workflow
+    for definition, reading in readings(registry, paths):
+        path, workflow = definition.path, reading.workflow
         row = WorkflowRow(path=path, faults=len(reading.faults) or None)
         if workflow is not None and not reading.faults:
             row = WorkflowRow(

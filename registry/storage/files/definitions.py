@@ -72,6 +72,26 @@ class Definitions:
             os.close(root)
         raise self._missing(workflow_path)
 
+    def read_elsewhere(self, path: str) -> Definition | None:
+        """A workflow file anywhere on this machine, for the command line alone; None when it is not there.
+
+        Raises:
+            InvalidRequest: it is no regular file.
+            LimitExceeded: it is larger than a workflow may be.
+        """
+        try:
+            descriptor = os.open(os.path.expanduser(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        except OSError as error:
+            raise fault(error, f"reading {shown(path)}") from error
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InvalidRequest(f"{shown(path)!r} is not a file", hint="name a workflow file", path=shown(path))
+            return _read(descriptor, path)
+        finally:
+            os.close(descriptor)
+
     def _missing(self, workflow_path: str) -> NotFound:
         names = [path.removeprefix(f"{WORKFLOWS}/").removesuffix(SUFFIX) for path, _ in self.paths()]
         asked = workflow_path.removeprefix(f"{WORKFLOWS}/").removesuffix(SUFFIX)
