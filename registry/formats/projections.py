@@ -35,7 +35,8 @@ NodeTexts = dict[NodeId, tuple[NodeState, bytes]]
 class StateHead:
     """What `log` of state.json says: the numbers of the run and which other files belong to it.
 
-    `lock`, `plan` and `refs` are short hashes of workflow.lock.md, the cached plan and refs.json.
+    `lock`, `plan` and `refs` are short hashes of workflow.lock.md, the cached plan and refs.json;
+    `lock_is_behind`: workflow.lock.md could not be written when the plan changed.
     """
 
     log: Log
@@ -43,6 +44,7 @@ class StateHead:
     lock: str = ""
     plan: str = ""
     refs: str = ""
+    lock_is_behind: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,8 @@ def _head_document(head: StateHead) -> dict[str, Json]:
         "tip": head.mark.tip,
         "lastAt": head.log.last_at,
     }
+    if head.lock_is_behind:
+        document["lockIsBehind"] = True
     if head.mark.unadopted:
         document["foreign"] = [list(span) for span in head.mark.unadopted]
     return document
@@ -198,6 +202,7 @@ def _head_of(document: Document) -> StateHead:
         lock=texts["lock"],
         plan=texts["plan"],
         refs=texts["refs"],
+        lock_is_behind=bool(document.get("lockIsBehind")),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ...core.run import Plan, Refs, Run, RunState
+from ...errors import RegistryError
 from ...formats.event_line import read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
@@ -158,6 +159,14 @@ def _seen(known: Loaded, seen: dict[str, Identity | None]) -> Loaded:
     return known if seen == known.seen else replace(known, seen={**known.seen, **seen})
 
 
+def projection_text(entry: OpenRun, name: str) -> bytes | None:
+    """A projection's bytes; None where there is no plain file, since the trail says it all."""
+    try:
+        return read_file(entry.folder, name)
+    except RegistryError:
+        return None
+
+
 def _edited_since(entry: OpenRun, known: Loaded) -> tuple[tuple[tuple[str, bytes], ...], dict[str, Identity | None]]:
     """Projections that somebody wrote since we looked, where it was not one of us."""
     edited: list[tuple[str, bytes]] = []
@@ -167,7 +176,7 @@ def _edited_since(entry: OpenRun, known: Loaded) -> tuple[tuple[tuple[str, bytes
         seen[name] = identity
         if identity == known.seen.get(name):
             continue
-        text = read_file(entry.folder, name)
+        text = projection_text(entry, name)
         if text is None or not is_intact(text):
             edited.append((name, text or b""))
     return tuple(edited), seen
@@ -222,7 +231,7 @@ def make_durable(entry: OpenRun) -> None:
 
 
 def _cold(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
-    texts = {name: read_file(entry.folder, name) for name in (STATE, REFS)}
+    texts = {name: projection_text(entry, name) for name in (STATE, REFS)}
     seen = {name: entry.identity(name) for name in (STATE, REFS)}
     state = read_state(texts[STATE] or b"")
     refs = read_refs(texts[REFS] or b"")
@@ -252,7 +261,15 @@ def _base(entry: OpenRun, root: int, state: StateFile | None, refs: RefsFile | N
     if plan is None:
         return None
     run = Run(state=state.state, refs=refs.refs, plan=plan, log=head.log)
-    return Loaded(run, head.mark, lock=head.lock, plan=head.plan, refs=head.refs, refs_offset=refs.offset)
+    return Loaded(
+        run,
+        head.mark,
+        lock=head.lock,
+        plan=head.plan,
+        refs=head.refs,
+        refs_offset=refs.offset,
+        lock_is_behind=head.lock_is_behind,
+    )
 
 
 def cached_plan(root: int, run_id: str) -> bytes | None:
@@ -319,7 +336,7 @@ def _vouched(state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
 
 def state_alone(entry: OpenRun) -> RunState | None:
     """The state from state.json, where it is up to date; None where more must be looked at."""
-    found = read_state(read_file(entry.folder, STATE) or b"")
+    found = read_state(projection_text(entry, STATE) or b"")
     if found is None or found.head is None or found.head.mark.offset != entry.trail_size:
         return None
     return found.state

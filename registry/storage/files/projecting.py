@@ -81,7 +81,9 @@ def project(
         stands = _put(entry, REFS, text, now, warnings, synced=synced)
         # A state.json must not vouch for a refs.json that was not written.
         now = replace(now, refs=crc if stands else "", refs_offset=mark.offset if stands else now.refs_offset)
-    head = StateHead(log=run.log, mark=mark, lock=now.lock, plan=now.plan, refs=now.refs)
+    head = StateHead(
+        log=run.log, mark=mark, lock=now.lock, plan=now.plan, refs=now.refs, lock_is_behind=now.lock_is_behind
+    )
     text, texts = write_state(run.state, head, before.texts)
     _put(entry, STATE, text, now, warnings, synced=synced)
     return replace(now, texts=texts), tuple(warnings)
@@ -102,12 +104,12 @@ def _project_lock(
 ) -> Loaded:
     try:
         keep_edited_lock(place, entry, before)
-    except OSError as error:
-        warnings.append(f"projection_stale: {PLAN} could not be kept and stays as it is ({error.strerror})")
-        return now
+    except (OSError, RegistryError) as error:
+        warnings.append(f"projection_stale: {PLAN} could not be kept and stays as it is ({error})")
+        return replace(now, lock_is_behind=True)
     text = lock_text(now.run)
     if not _put(entry, PLAN, text, now, warnings, synced=synced):
-        return now
+        return replace(now, lock_is_behind=True)
     if now.run.plan is not before.run.plan:
         _make_node_folders(entry, now.run, before.run)
     return replace(now, lock=short_sha(text), lock_is_behind=False)

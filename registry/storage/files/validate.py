@@ -15,10 +15,10 @@ from ...core.run import Run
 from ...formats.projections import RefsFile, StateFile, is_intact, read_refs, read_state
 from ...formats.trail import Mutation
 from ..port import Problem
-from .finding import Found, Walk, find_anew, fold_whole, trail_lines
+from .finding import Found, Walk, find_anew, fold_whole, projection_text, trail_lines
 from .handles import OpenRun
 from .layout import PLAN, REFS, STATE, TRAIL
-from .opening import read_file, size_of
+from .opening import size_of
 from .plan_edit import edit_of
 from .projecting import lock_text, short_sha
 from .proof import Proof
@@ -94,7 +94,7 @@ def _of_adopted(entry: OpenRun, mutations: list[Mutation]) -> Iterator[Problem]:
 
 
 def _of_projections(entry: OpenRun, run: Run) -> Iterator[Problem]:
-    texts = {name: read_file(entry.folder, name) for name in (STATE, REFS)}
+    texts = {name: projection_text(entry, name) for name in (STATE, REFS)}
     for name, text in texts.items():
         if text is None:
             yield Problem("projection_missing", f"{name} is not there; the next change makes it again", "warning", name)
@@ -126,18 +126,18 @@ def _of_refs(refs: RefsFile, state: StateFile | None, run: Run) -> Iterator[Prob
 
 
 def _of_the_lock(entry: OpenRun, run: Run) -> Iterator[Problem]:
-    text = read_file(entry.folder, PLAN)
+    text = projection_text(entry, PLAN)
     if text is None:
         yield Problem(
             "projection_missing", f"{PLAN} is not there; the next change of the plan makes it again", "warning", PLAN
         )
         return
-    state = read_state(read_file(entry.folder, STATE) or b"")
+    state = read_state(projection_text(entry, STATE) or b"")
     if state is not None and state.head is not None and state.head.lock == short_sha(text):
-        if state.head.log.rev == run.log.rev and text != lock_text(run):
-            edit = edit_of(text, run)
-            if edit is not None:
-                yield Problem("plan_differs", f"{PLAN} is not what the trail leads to", where=PLAN)
+        if text != lock_text(run) and edit_of(text, run) is not None:
+            is_behind = state.head.lock_is_behind or state.head.log.rev < run.log.rev
+            severity, told = ("warning", "is behind") if is_behind else ("error", "is not what the trail leads to")
+            yield Problem("plan_differs", f"{PLAN} {told}", severity, PLAN)
         return
     edit = edit_of(text, run)
     if edit is None:
