@@ -218,3 +218,13 @@ def test_definitions_are_searched_and_paged(ask: Asker, workflows: Path) -> None
     assert "next_cursor" not in second
     with pytest.raises(InvalidRequest, match="cursor is not one that this list gave"):
         ask("list_workflows", text="other", cursor=first["next_cursor"])
+
+
+def test_only_the_command_line_may_name_a_file_elsewhere(registry: Registry, tmp_path: Path) -> None:
+    """A person's shell can read the file anyway; a model's call must not be a way to it."""
+    elsewhere = tmp_path / "elsewhere.task.md"
+    elsewhere.write_text(AUDIT_TEXT)
+
+    assert Asker(registry, person=True)("validate_workflow", workflow_path=str(elsewhere))["ok"] is True
+    with pytest.raises((NotFound, InvalidRequest)):
+        Asker(registry)("validate_workflow", workflow_path=str(elsewhere))
