@@ -69,9 +69,14 @@ def _free_run_id(root: Path) -> str:
 
 
 def _put_workflow(root: Path) -> str:
-    """Put the demonstration's workflow where workflows are; one that is there already is used as it is."""
-    own = Path(__file__).with_name("release-check.task.md")
-    path = root / "workflows" / own.name
-    if not path.exists():
-        path.write_bytes(own.read_bytes())
-    return f"workflows/{own.name}"
+    """Put the demonstration's workflow where workflows are; somebody's file of its name stays as it is."""
+    own = Path(__file__).with_name("release-check.task.md").read_bytes()
+    number = 1
+    while True:
+        name = f"release-check{f'-{number}' if number > 1 else ''}.task.md"
+        path = root / "workflows" / name
+        if not path.exists():
+            path.write_bytes(own)
+        if path.read_bytes() == own:
+            return f"workflows/{name}"
+        number += 1

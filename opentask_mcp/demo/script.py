@@ -33,6 +33,7 @@ _NOTE: Final = """\
 The lamp turns twice as fast in fog, and the horn keeps time over leap seconds.
 Reviewed; released with the keeper's word.
 """
+_COLUMNS: Final = 100
 _WORDS: Final = "Fine, but watch the motor tonight."
 
 
@@ -204,20 +205,14 @@ def _folder(scene: Scene, teller: Teller) -> None:
     teller.text(f"{scene.run_dir}/")
     teller.text("\n".join(_tree(scene.run_dir)))
 
-    teller.heading("$ cat state.json   (its first lines; made from the trail, for people and screens)")
-    state = json.loads((scene.run_dir / "state.json").read_text())
-    teller.text(json.dumps({name: state[name] for name in ("runId", "title", "status", "updatedAt")}, indent=2))
-    for node in state["nodes"]:
-        teller.text(f"{node['id']:8} {node['status']:10} {node.get('summary') or ''}")
+    teller.heading(f"$ cut -c1-{_COLUMNS} state.json      (made from the trail, for people and screens)")
+    teller.text("\n".join(line[:_COLUMNS] for line in _lines(scene.run_dir / "state.json")))
 
-    teller.heading("$ tail -n 4 events.jsonl   (the trail; here without its machine part)")
-    for line in (scene.run_dir / "events.jsonl").read_text().splitlines()[-4:]:
-        event = json.loads(line)
-        who = f"{event['actor']['id']} ({event['actor']['kind']})"
-        teller.text(f"{event['timestamp'][:19]}  {event['event']:16} {event.get('nodeId') or '':8} {who}")
+    teller.heading(f"$ tail -n 4 events.jsonl | cut -c1-{_COLUMNS}      (the trail: what happened, never changed)")
+    teller.text("\n".join(line[:_COLUMNS] for line in _lines(scene.run_dir / "events.jsonl")[-4:]))
 
     teller.heading("$ cat nodes/summary/report.md")
-    teller.text((scene.run_dir / "nodes/summary/report.md").read_text())
+    teller.text((scene.run_dir / "nodes/summary/report.md").read_text(encoding="utf-8"))
 
 
 def _next(scene: Scene, teller: Teller) -> None:
@@ -228,6 +223,10 @@ def _next(scene: Scene, teller: Teller) -> None:
     teller.text(f"{command} run graph {scene.run_id}")
     teller.text(f"{command_name()} mcp config claude     # how to add the server to Claude Code; also openclaw, ...")
     teller.text("")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def _tree(folder: Path, before: str = "") -> list[str]:

@@ -30,8 +30,15 @@ class Teller:
 
     def call(self, who: str, tool: str, arguments: Mapping[str, Any]) -> None:
         """Show a call as it is sent, long values cut."""
-        said = " ".join(f"{name}={_short(value)}" for name, value in arguments.items())
-        self._line(f"    {self._style(who + ' >', fg='green')} {self._style(tool, fg='yellow')} {said}")
+        said = [f"{name}={_short(value)}" for name, value in arguments.items()]
+        lines = [""]
+        for part in said:
+            if lines[-1] and len(lines[-1]) + len(part) > _WIDTH - len(who) - len(tool):
+                lines.append("")
+            lines[-1] += f" {part}"
+        self._line(f"    {self._style(who + ' >', fg='green')} {self._style(tool, fg='yellow')}{lines[0]}")
+        for more in lines[1:]:
+            self._line(" " * (len(who) + len(tool) + 7) + more)
 
     def answer(self, text: str) -> None:
         """Show what matters of an answer."""
