@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from ..core.names import NodeId, RunId, iso, moment
 from ..core.patch import Document
 from ..core.record import Json
-from ..core.run import Log, NodeState, Plan, Refs, Run, RunState, working_memory
-from ..core.workflow import NodeDefinition, NodeKind, Outputs, Workflow
+from ..core.run import Actor, Log, NodeState, Paused, Plan, Refs, Run, RunState, Wait, working_memory
+from ..core.workflow import WORK_KINDS, NodeDefinition, NodeKind, Outputs, WaitFor, Workflow
 from .event_line import read_object
 
 R = TypeVar("R", bound=BaseModel)
@@ -26,6 +26,7 @@ _TIMES: Final = frozenset(
 )
 _KINDS: Final = frozenset({"session_turn", "subagent", "wait", "approval", "summary"})
 _WAITS: Final = frozenset({"manual", "next_tick", "file_exists"})
+_NOBODY: Final = Actor(kind="unknown", id="file", via="file")
 _LONG_AGO: Final = "1970-01-01T00:00:00.000+00:00"
 
 
@@ -64,7 +65,7 @@ def _run(document: Document, files: EarlierFiles, *, run_id: RunId, events: int)
     root = _text(document, "rootSessionKey") or source
     updated = _time(document.get("updatedAt")) or _time(document.get("createdAt")) or _LONG_AGO
     nodes = [node for node in cast("list[Json]", document["nodes"]) if isinstance(node, dict)]
-    states = {state.id: state for state in (_node(node, workflow, root=root) for node in nodes)}
+    states = {state.id: state for state in (_node(node, workflow, root=root, at=updated) for node in nodes)}
     fields: Document = {
         "workflowId": workflow.workflow_id if workflow else "earlier",
         "title": workflow.title if workflow else run_id,
@@ -82,6 +83,8 @@ def _run(document: Document, files: EarlierFiles, *, run_id: RunId, events: int)
     }
     given = {key: value for key, value in document.items() if key not in ("nodes", "runId") and value != ""}
     state = _tolerant(RunState, {**fields, **given}, fields).model_copy(update={"nodes": states})
+    if state.status == "paused":
+        state = state.model_copy(update={"paused": Paused(at=updated, actor=_NOBODY)})
     refs = _refs(bindings, state)
     return Run(
         state=state.model_copy(update={"cron_job_id": refs.cron_job_id or state.cron_job_id}),
@@ -91,7 +94,7 @@ def _run(document: Document, files: EarlierFiles, *, run_id: RunId, events: int)
     )
 
 
-def _node(document: Document, workflow: Workflow | None, *, root: str) -> NodeState:
+def _node(document: Document, workflow: Workflow | None, *, root: str, at: str) -> NodeState:
     node_id = _text(document, "id")
     if not node_id:
         raise ValueError("a node has no id")
@@ -110,10 +113,32 @@ def _node(document: Document, workflow: Workflow | None, *, root: str) -> NodeSt
         "sessionKey": root,
         "workingMemory": memory.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
-    given = {key: value for key, value in document.items() if value is not None and value != ""}
+    given: Document = {key: value for key, value in document.items() if value is not None and value != ""}
     if "waitFor" in given:
         given["waitFor"] = _wait_for(given["waitFor"])
-    return _tolerant(NodeState, {**fields, **given, "kind": kind}, fields)
+    return _sound(_tolerant(NodeState, {**fields, **given, "kind": kind}, fields), at=at)
+
+
+def _sound(node: NodeState, *, at: str) -> NodeState:
+    """A node with what our rules count on and the earlier implementation did not keep; `at` stands for lost times."""
+    has_begun = node.status == "running" or (
+        node.status in ("waiting", "completed", "failed") and node.kind in WORK_KINDS
+    )
+    is_waiting, has_ended = node.status == "waiting", node.status in ("completed", "failed", "skipped")
+    wait = node.wait_for or WaitFor()
+    return node.model_copy(
+        update={
+            "attempt": max(node.attempt, 1) if has_begun else node.attempt,
+            "started_at": node.started_at or (at if has_begun else None),
+            "ready_at": at if node.status == "ready" else None,
+            "completed_at": (node.completed_at or at) if has_ended else None,
+            "error": (node.error or node.notes or "failed before it was adopted") if node.status == "failed" else None,
+            "wait": Wait(type="approval" if node.kind == "approval" else wait.type, path=wait.path)
+            if is_waiting
+            else None,
+            "waiting_since": (node.waiting_since or node.started_at or at) if is_waiting else None,
+        }
+    )
 
 
 def _wait_for(value: Json) -> Json:
@@ -132,7 +157,7 @@ def _refs(document: Mapping[str, Json], state: RunState) -> Refs:
         "plannerSessionKey": state.planner_session_key,
         "driverSessionKey": state.driver_session_key,
     }
-    given = {key: value for key, value in document.items() if value is not None and value != ""}
+    given: Document = {key: value for key, value in document.items() if value is not None and value != ""}
     for key in ("nodeSessions", "childSessions", "nodeRunIds"):
         bound = given.get(key)
         if isinstance(bound, dict):

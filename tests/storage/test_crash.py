@@ -164,7 +164,7 @@ def test_a_full_disk_undoes_the_change_whole(store: FileStore, tmp_path: Path, f
         assert session.read_file(report) == b"the first report"
         assert session.sizes(["nodes/n1/new.md"]) == {}
         assert session.commit(noted(session.run)).rev == 2
-    assert [name for name in os.listdir(tmp_path / "runs" / "demo-1" / "nodes" / "n0")] == ["report.md"]
+    assert os.listdir(tmp_path / "runs" / "demo-1" / "nodes" / "n0") == ["report.md"]
     assert store.validate("demo-1") == []
 
 

@@ -97,11 +97,13 @@ def adopt_earlier(place: Place, entry: OpenRun, run: Run, count: int) -> tuple[L
     """Take over a folder of the earlier implementation. Its files are kept beside ours."""
     told: list[str] = []
     size = _whole_end(place, entry, told)
+    kept: list[str] = []
     for name in (STATE, REFS):
         text = read_file(entry.folder, name)
         if text is not None:
             with suppress(FileExistsError):
                 atomic.write_new(entry.folder, f".{name}.earlier", text, synced=True)
+            kept.append(f".{name}.earlier")
     digest = hashlib.sha256()
     for line in trail_lines(entry, 0, size):
         digest.update(line.raw)
@@ -122,7 +124,7 @@ def adopt_earlier(place: Place, entry: OpenRun, run: Run, count: int) -> tuple[L
     loaded, _ = mutate(place, entry, loaded, decision, restart=True, end=size)
     told.append(
         "log_adopted: this run was made by the earlier implementation; "
-        f"its {count} events stand and its files are kept as .{STATE}.earlier and .{REFS}.earlier"
+        f"its {count} events stand and what is replaced is kept as {' and '.join(kept)}"
     )
     return loaded, tuple(told)
 

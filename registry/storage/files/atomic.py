@@ -16,7 +16,8 @@ from typing import Final
 
 from ...core.events import FileWrite
 from ...errors import Forbidden, RegistryError
-from .opening import fault, open_file, parent_of, read_at, read_file
+from .layout import OWN_FILES
+from .opening import components, fault, open_file, parent_of, read_at, read_file
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _TRIES: Final = 1_000
@@ -146,6 +147,13 @@ class Placement:
             raise
 
     def _write(self, file: FileWrite) -> None:
+        first = components(file.path)[0]
+        if first in OWN_FILES or first.startswith("."):
+            raise Forbidden(
+                f"{file.path!r} is the registry's own file; an artifact was to be written there",
+                hint="write below nodes/<node_id>/",
+                path=file.path,
+            )
         with parent_of(self._folder, file.path, make=True) as (parent, name):
             with suppress(FileNotFoundError):
                 if not stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
