@@ -7,11 +7,14 @@ from pathlib import Path
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"), "<time>"),
     (re.compile(r'"crc":"[0-9a-f]{8}"'), '"crc":"<crc>"'),
-    (re.compile(r'"(lock|plan|refs)":"[0-9a-f]+"'), r'"\1":"<hash>"'),
+    (re.compile(r'"(lock|plan|refs|tip)":"[0-9a-f]+"'), r'"\1":"<hash>"'),
     (re.compile(r'"sha256":"[0-9a-f]+"'), '"sha256":"<hash>"'),
     (re.compile(r"\b(\d+)-[a-z2-7]{8}\b"), r"\1-<fence>"),
     (re.compile(r'"(offset|snapshot|control|refsOffset)":\d+'), r'"\1":<bytes>'),
     (re.compile(r"control-[0-9a-v]{15}"), "control-<id>"),
+    (re.compile(r"finish:[a-z2-7]{12}"), "finish:<hash>"),
+    # Two mutations within a millisecond leave this unchanged.
+    (re.compile(r'\["set",\["updatedAt"\],"<time>"\],?'), ""),
 )
 _LEFT_OUT = (".run.lock",)
 
