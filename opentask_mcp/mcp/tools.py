@@ -148,7 +148,7 @@ class Tools:
 
 def rendered(result: Result) -> WireResult:
     """A result model in both forms; fields that are None are absent, nulls in a caller's own objects stay."""
-    structured: JsonValue = sendable(result.model_dump(mode="json", exclude_none=True))
+    structured: JsonValue = sendable(result.plain())
     return {
         "content": [{"type": "text", "text": stringify(structured)}],
         "structuredContent": structured,

@@ -51,6 +51,10 @@ class Spoken:
                 self._answers[message["id"]] = message
         return self._answers.pop(asked)
 
+    def has_answered(self, asked: Any) -> bool:
+        """Whether a response is among the lines read so far."""
+        return asked in self._answers
+
     def result(self, method: str, params: dict[str, Any] | None = None) -> Any:
         """The result of a request."""
         return self.answer(self.ask(method, params))["result"]
