@@ -41,7 +41,7 @@ def perform(name: str, arguments: Mapping[str, object], caller: Caller, *, adjus
 
 def answer_document(result: Result) -> Json:
     """A result with the key names of disk and REST; what is None is absent."""
-    return camelize(result.model_dump(mode="json", exclude_none=True))
+    return camelize(result.plain())
 
 
 def failure_document(failure: RegistryError) -> Bag:

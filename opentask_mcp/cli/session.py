@@ -127,7 +127,7 @@ class Session:
         """Show an answer in the reader's form; the exit status."""
         from ..dispatch import answer_document
 
-        plain = result.model_dump(mode="json", exclude_none=True)
+        plain = result.plain()
         if self.is_for_people:
             from .show import answers
 

@@ -4,7 +4,7 @@ Every mutation answers with the run's status, its revision, what became ready, w
 next calls: without them each step would cost a read.
 """
 
-from typing import Final
+from typing import ClassVar, Final
 
 from .. import clock
 from ..registry import Outcome
@@ -44,6 +44,8 @@ _READY_NAMED: Final = 40
 
 class Mutated(Result):
     """Base of every answer to a change."""
+
+    told_last: ClassVar[tuple[str, ...]] = ("run_status", "rev", "became_ready", "more_ready", "warnings", "next")
 
     run_status: str
     rev: int

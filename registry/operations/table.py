@@ -8,9 +8,9 @@ and decides nothing.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, Generic, Literal, TypeVar
+from typing import ClassVar, Final, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from .caller import Caller
 
@@ -28,6 +28,16 @@ class Result(BaseModel):
     """What is answered. Fields that are None are absent from the answer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    told_last: ClassVar[tuple[str, ...]] = ("warnings", "next")
+    """Fields that end an answer: first what was asked for, then how to go on."""
+
+    def plain(self) -> dict[str, JsonValue]:
+        """The answer as every surface sends it, in snake_case."""
+        answer: dict[str, JsonValue] = self.model_dump(mode="json", exclude_none=True)
+        for name in self.told_last:
+            if name in answer:
+                answer[name] = answer.pop(name)
+        return answer
 
 
 Q = TypeVar("Q", bound=Request)
