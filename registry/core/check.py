@@ -182,7 +182,7 @@ def _field_faults(run: Run, node: NodeState) -> Faults:
     if len(node.attempts) > ATTEMPTS_KEPT:
         yield f"keeps {len(node.attempts)} attempts"
     if node.kind not in WORK_KINDS and (node.lease is not None or node.status == "running"):
-        yield f"is a {node.kind} and somebody's work"
+        yield f"is somebody's work though it is of kind {node.kind}"
     yield from _lease_faults(node)
 
 
