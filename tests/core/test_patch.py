@@ -167,7 +167,7 @@ def test_a_run_without_change_has_no_difference() -> None:
 )
 def test_a_patch_that_does_not_fit_is_refused(patch: Patch) -> None:
     """A trail with such a line is damaged, however right its checksum."""
-    with pytest.raises(ValueError, match="patch|path|operation"):
+    with pytest.raises(ValueError, match=r"patch|path|operation"):
         advance(given_run(), patch, Log())
 
 
