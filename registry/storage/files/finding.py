@@ -54,19 +54,19 @@ class Found:
         return not (self.torn or self.open_line or self.damage or self.edited or self.lost or self.is_behind)
 
 
-def chunks(descriptor: int | None, start: int, end: int) -> Iterator[bytes]:
-    """The bytes of a file between two offsets."""
+def chunks(descriptor: int | None, start: int, end: int, *, size: int = _CHUNK_BYTES) -> Iterator[bytes]:
+    """The bytes of a file between two offsets, so many at a time."""
     while descriptor is not None and start < end:
-        chunk = read_at(descriptor, start, min(_CHUNK_BYTES, end - start))
+        chunk = read_at(descriptor, start, min(size, end - start))
         if not chunk:
             return
         yield chunk
         start += len(chunk)
 
 
-def trail_lines(entry: OpenRun, start: int, end: int) -> Iterator[Line]:
-    """The lines of a run's trail between two offsets."""
-    return lines_in(chunks(entry.trail, start, end), start)
+def trail_lines(entry: OpenRun, start: int, end: int, *, chunk: int = _CHUNK_BYTES) -> Iterator[Line]:
+    """The lines of a run's trail between two offsets, read so many bytes at a time."""
+    return lines_in(chunks(entry.trail, start, end, size=chunk), start)
 
 
 class Walk:

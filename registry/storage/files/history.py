@@ -21,7 +21,7 @@ def events_after(entry: OpenRun, *, since_seq: int, limit: int) -> list[LoggedEv
     found: list[LoggedEvent] = []
     group: list[LoggedEvent] = []
     count, is_earlier = 0, start == 0
-    for line in trail_lines(entry, start, end):
+    for line in trail_lines(entry, start, end, chunk=_NEAR_BYTES):
         if len(found) >= limit or not line.raw.endswith(b"\n"):
             break
         sealed = read_sealed(line.raw[:-1])
@@ -69,7 +69,7 @@ def _before(entry: OpenRun, since_seq: int, end: int) -> int:
 
 def _mutation_from(entry: OpenRun, start: int, end: int) -> tuple[int, int] | None:
     """Offset and seq of the first whole line of ours that begins a mutation behind `start`."""
-    for number_of_line, line in enumerate(trail_lines(entry, start, end)):
+    for number_of_line, line in enumerate(trail_lines(entry, start, end, chunk=_NEAR_BYTES // 8)):
         # The first piece is the rest of a line that began earlier.
         if number_of_line == 0 and start > 0:
             continue
