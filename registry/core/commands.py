@@ -145,7 +145,7 @@ class Control(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Bind(Command):
-    """Tie a run or node to the outside; what is None stays as it is."""
+    """Tie a run or node to the outside; what is None stays as it is. `payload` is the caller's own, for the event."""
 
     node_id: NodeId | None = None
     cron_job_id: str | None = None
@@ -160,6 +160,7 @@ class Bind(Command):
     driver_session_key: str | None = None
     delivery_context: DeliveryContext | None = None
     message: str | None = None
+    payload: Bag = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ class BindSessionRequest(Request):
     planner_session_key: SkipJsonSchema[fields.SessionKey | None] = None
     driver_session_key: SkipJsonSchema[fields.SessionKey | None] = None
     message: SkipJsonSchema[fields.Message | None] = None
+    payload: SkipJsonSchema[fields.Payload | None] = None
 
 
 class BindSessionResult(Mutated):
@@ -61,6 +62,7 @@ def _bind_session(caller: Caller, request: BindSessionRequest) -> BindSessionRes
             planner_session_key=request.planner_session_key,
             driver_session_key=request.driver_session_key,
             message=request.message,
+            payload=request.payload or {},
             delivery_context=DeliveryContext.model_validate(where) if where is not None else None,
         ),
     )

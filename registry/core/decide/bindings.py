@@ -24,12 +24,12 @@ def bind(draft: Draft, command: Bind) -> None:
     if command.cron_job_id:
         draft.set_state(cron_job_id=command.cron_job_id)
         draft.set_refs(cron_job_id=command.cron_job_id)
-        draft.tell("run.cron_bound", message=command.message, value=command.cron_job_id)
+        draft.tell("run.cron_bound", message=command.message, payload=command.payload, value=command.cron_job_id)
         _set_pace(draft)
         bound.append("cron_job_id")
     if command.driver_run_id:
         draft.set_refs(driver_run_id=command.driver_run_id)
-        draft.tell("run.driver_bound", message=command.message, value=command.driver_run_id)
+        draft.tell("run.driver_bound", message=command.message, payload=command.payload, value=command.driver_run_id)
         bound.append("driver_run_id")
     bound += _bind_run(draft, command)
     if not bound:
@@ -54,17 +54,27 @@ def _bind_node(draft: Draft, node_id: NodeId, command: Bind) -> list[str]:
     if command.session_key:
         draft.change(node_id, session_key=command.session_key)
         draft.set_refs(node_sessions={**draft.refs.node_sessions, node_id: command.session_key})
-        draft.tell("node.session_bound", node_id, message=command.message, value=command.session_key)
+        draft.tell(
+            "node.session_bound", node_id, message=command.message, payload=command.payload, value=command.session_key
+        )
         bound.append("session_key")
     if command.child_session_key:
         draft.change(node_id, child_session_key=command.child_session_key)
         draft.set_refs(child_sessions={**draft.refs.child_sessions, node_id: command.child_session_key})
-        draft.tell("node.child_session_bound", node_id, message=command.message, value=command.child_session_key)
+        draft.tell(
+            "node.child_session_bound",
+            node_id,
+            message=command.message,
+            payload=command.payload,
+            value=command.child_session_key,
+        )
         bound.append("child_session_key")
     if command.worker_run_id:
         draft.change(node_id, run_id=command.worker_run_id)
         draft.set_refs(node_run_ids={**draft.refs.node_run_ids, node_id: command.worker_run_id})
-        draft.tell("node.run_bound", node_id, message=command.message, value=command.worker_run_id)
+        draft.tell(
+            "node.run_bound", node_id, message=command.message, payload=command.payload, value=command.worker_run_id
+        )
         bound.append("worker_run_id")
     return bound
 
@@ -89,5 +99,5 @@ def _bind_run(draft: Draft, command: Bind) -> list[str]:
         payload["delivery_context"] = command.delivery_context.model_dump(mode="json", by_alias=True, exclude_none=True)
     if payload:
         camel = {to_camel(name): value for name, value in payload.items()}
-        draft.tell("run.bound", message=command.message, payload=camel)
+        draft.tell("run.bound", message=command.message, payload={**command.payload, **camel})
     return list(payload)

@@ -307,6 +307,7 @@ def _binding(draft: Draft, command: AppendEvent) -> None:
         actor=command.actor,
         node_id=command.node_id,
         message=command.message,
+        payload={key: kept for key, kept in command.payload.items() if key != "value"},
         session_key=value if command.event == "node.session_bound" else None,
         child_session_key=value if command.event == "node.child_session_bound" else None,
         worker_run_id=value if command.event == "node.run_bound" else None,
