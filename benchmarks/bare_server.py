@@ -1,7 +1,8 @@
 """The floor for a server: the SDK's own, with one tool that returns what it was told to.
 
-`python -m benchmarks.bare_server FILE` serves over stdio a tool `answer` that returns the JSON object
-in FILE, in the two forms every tool of ours has.
+`python -m benchmarks.bare_server ANSWER SCHEMA` serves over stdio a tool `answer` that returns the JSON
+object in the file ANSWER, in the two forms every tool of ours has, and declares the output schema in
+the file SCHEMA: clients check what they get, and that would otherwise count against one side only.
 """
 
 import sys
@@ -15,11 +16,14 @@ from mcp.server.stdio import stdio_server
 from pydantic_core import from_json
 
 
-def bare_server(answer_file: Path) -> Server[Any]:
+def bare_server(answer_file: Path, schema_file: Path) -> Server[Any]:
     """A server whose only tool reads nothing, decides nothing and locks nothing."""
     text = answer_file.read_text(encoding="utf-8")
     answer = from_json(text)
-    tool = types.Tool(name="answer", description="Give the answer.", input_schema={"type": "object"})
+    schema = from_json(schema_file.read_text(encoding="utf-8"))
+    tool = types.Tool(
+        name="answer", description="Give the answer.", input_schema={"type": "object"}, output_schema=schema
+    )
 
     async def list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[tool])
@@ -30,11 +34,11 @@ def bare_server(answer_file: Path) -> Server[Any]:
     return Server("bare", on_list_tools=list_tools, on_call_tool=call_tool)
 
 
-async def _serve(answer_file: Path) -> None:
-    server = bare_server(answer_file)
+async def _serve(answer_file: Path, schema_file: Path) -> None:
+    server = bare_server(answer_file, schema_file)
     async with stdio_server() as (lines, answers):
         await server.run(lines, answers, server.create_initialization_options())
 
 
 if __name__ == "__main__":
-    anyio.run(_serve, Path(sys.argv[1]))
+    anyio.run(_serve, Path(sys.argv[1]), Path(sys.argv[2]))

@@ -50,7 +50,7 @@ def side_by_side(acts: Sequence[Callable[[], object]], *, rounds: int, times: in
     taken: list[list[float]] = [[] for _ in acts]
     for _ in range(rounds):
         for act, record in zip(acts, taken, strict=True):
-            record += each_ms(act, times=times)
+            record.extend(each_ms(act, times=times))
     return [statistics.median(record) for record in taken]
 
 

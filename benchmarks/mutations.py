@@ -7,14 +7,12 @@ from pathlib import Path
 from shutil import which
 
 from registry.core.commands import ClaimNode, FinishNode
-from registry.core.workflow import NodeKind
 from registry.registry import Registry
 
 from .measure import AppendFloor, Row, side_by_side
 from .runs import BENCH, add_run, fresh_fence, note, progress, registry_at
 
 _LONG, _SHORT = 100_000, 100
-KIND: NodeKind = "session_turn"
 
 
 def rows(folder: Path) -> list[Row]:
@@ -28,7 +26,7 @@ def rows(folder: Path) -> list[Row]:
         small, large, least = side_by_side(
             [lambda: progress(registry, "small"), lambda: progress(registry, "large"), floor], rounds=20, times=20
         )
-        pair, least_pair = side_by_side([_claim_and_finish(registry, root), floor], rounds=10, times=20)
+        pair, least_pair = side_by_side([_ClaimAndFinish(registry), floor], rounds=10, times=20)
     finally:
         floor.close()
     return [
@@ -39,11 +37,7 @@ def rows(folder: Path) -> list[Row]:
     ]
 
 
-def _claim_and_finish(registry: Registry, root: Path) -> "_Pair":
-    return _Pair(registry)
-
-
-class _Pair:
+class _ClaimAndFinish:
     """Claims the next node of a run and finishes it; a new run when one is used up."""
 
     def __init__(self, registry: Registry) -> None:

@@ -4,7 +4,6 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import anyio
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp_types import TextContent
+from pydantic_core import to_json
 
 from .measure import Row
 from .runs import add_run, registry_at
@@ -33,9 +33,9 @@ def _ours(root: Path) -> StdioServerParameters:
     )
 
 
-def _bare(answer: Path) -> StdioServerParameters:
+def _bare(answer: Path, schema: Path) -> StdioServerParameters:
     return StdioServerParameters(
-        command=sys.executable, args=["-m", "benchmarks.bare_server", str(answer)], env=_environment()
+        command=sys.executable, args=["-m", "benchmarks.bare_server", str(answer), str(schema)], env=_environment()
     )
 
 
@@ -44,15 +44,18 @@ def _environment() -> dict[str, str]:
 
 
 async def _rows(root: Path, folder: Path) -> list[Row]:
-    answer = folder / "answer.json"
+    answer, schema = folder / "answer.json", folder / "schema.json"
+    bare_server = _bare(answer, schema)
     async with Client(_ours(root)) as client:
+        tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "get_run")
+        schema.write_bytes(to_json(tool.output_schema))
         result = await client.call_tool("get_run", {"run_id": "bench"})
         block = result.content[0]
         assert isinstance(block, TextContent)
         answer.write_text(block.text, encoding="utf-8")
-    call, bare_call = await _side_by_side(_ours(root), _bare(answer))
+    call, bare_call = await _side_by_side(_ours(root), bare_server)
     ours = [await _start(_ours(root), "list_runs", {}) for _ in range(_STARTS)]
-    bare = [await _start(_bare(answer), "answer", {}) for _ in range(_STARTS)]
+    bare = [await _start(bare_server, "answer", {}) for _ in range(_STARTS)]
     return [
         Row("get_run over stdio", call, bare_call, "ms", 1.5, f"{answer.stat().st_size:,} bytes answered"),
         Row("start to first answer", _median(ours, 0), _median(bare, 0), "ms", 1.3),
