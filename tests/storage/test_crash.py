@@ -6,15 +6,17 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from registry.core.events import Decision, FileWrite
-from registry.errors import LockTimeout, OutcomeUnknown, StorageFull
+from registry.errors import Conflict, LockTimeout, NotFound, OutcomeUnknown, StorageFull
 from registry.storage.files.store import FileStore
-from tests.storage.given import created, given_run, noted, rebound
+from tests.storage.given import T0, created, given_run, noted, rebound
 
 ROOT = Path(__file__).parents[2]
 
@@ -248,3 +250,64 @@ def test_many_runs_stay_within_a_bounded_number_of_open_files(store: FileStore) 
     assert store.read("run-0").run.log.rev == 2
     store.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_nobody_holds_two_runs(store: FileStore) -> None:
+    """Two callers that held one each and wanted the other's would wait for ever."""
+    store.create(created(given_run("a-1")))
+    store.create(created(given_run("b-1")))
+
+    with store.locked("a-1", wait_s=5, op="test"):
+        with pytest.raises(AssertionError, match="locked by this thread"), store.locked("b-1", wait_s=5, op="test"):
+            pass
+        assert store.read("b-1").run.log.rev == 1
+    with store.locked("b-1", wait_s=5, op="test") as session:
+        assert session.run.log.rev == 1
+
+
+def test_a_registry_that_is_not_there_has_no_runs(tmp_path: Path) -> None:
+    """A misspelt root is answered, not traced back."""
+    nowhere = FileStore(str(tmp_path / "nowhere"), now=lambda: T0)
+
+    assert list(nowhere.run_ids()) == []
+    with pytest.raises(NotFound):
+        nowhere.read("demo-1")
+    with pytest.raises(NotFound), nowhere.locked("demo-1", wait_s=1, op="test"):
+        pass
+    nowhere.create(created(given_run()))
+    assert nowhere.read("demo-1").run.log.rev == 1
+    nowhere.close()
+
+
+def test_a_killed_creator_leaves_no_run(store: FileStore, tmp_path: Path) -> None:
+    """What it was building lies under a name that no run can have."""
+    store.create(created(given_run()))
+    (tmp_path / "runs" / ".new-0123").mkdir()
+    (tmp_path / "runs" / ".new-0123" / "events.jsonl").write_text("{")
+
+    assert list(store.run_ids()) == ["demo-1"]
+
+
+def test_of_many_creators_of_one_id_one_wins(tmp_path: Path) -> None:
+    """The same request sent to two servers makes one run."""
+    stores = [FileStore(str(tmp_path), now=lambda: T0) for _ in range(8)]
+    won: list[int] = []
+    barrier = threading.Barrier(len(stores))
+
+    def make(index: int) -> None:
+        barrier.wait()
+        with suppress(Conflict):
+            stores[index].create(created(given_run(nodes=index + 1)))
+            won.append(index)
+
+    threads = [threading.Thread(target=make, args=(index,)) for index in range(len(stores))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+    assert len(stores[0].read("demo-1").run.state.nodes) == won[0] + 1
+    assert os.listdir(tmp_path / "runs") == ["demo-1"]
+    for store in stores:
+        store.close()

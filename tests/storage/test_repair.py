@@ -209,6 +209,7 @@ def test_an_edited_state_is_told_kept_and_made_again(
     assert run == before
     (kept,) = [name for name in os.listdir(folder) if name.startswith(".state.json.edited-")]
     assert f"your copy is kept as {kept}. Use finish_node" in said
+    assert said.startswith("state_edited: state.json was changed by hand at ")
     assert (folder / kept).read_bytes() == text
     assert FileStore(str(folder.parent.parent), now=store._now).read("demo-1") == type(reading)(run=before)
 

@@ -34,17 +34,28 @@ class Names:
     """
 
     def __init__(self) -> None:
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._names: dict[str, str] = {}
 
     def taken(self, runs: int, run_id: RunId) -> str | None:
         """The name in `runs/` that is the same but for case, if any."""
-        found = os.fstat(runs)
-        mark = (found.st_mtime_ns, found.st_ino)
+        mark = _mark(runs)
         if mark != self._seen:
             self._names = {name.lower(): name for name in os.listdir(runs) if not name.startswith(".")}
             self._seen = mark
         return self._names.get(run_id.lower())
+
+    def made(self, runs: int, run_id: RunId) -> None:
+        """Take note of a run of ours, where the count of folders says that nobody else made one meanwhile."""
+        mark = _mark(runs)
+        if self._seen is not None and mark[1:] == (self._seen[1], self._seen[2] + 1):
+            self._names[run_id.lower()] = run_id
+            self._seen = mark
+
+
+def _mark(folder: int) -> tuple[int, int, int]:
+    found = os.fstat(folder)
+    return found.st_mtime_ns, found.st_ino, found.st_nlink
 
 
 def taken(run_id: RunId, by: str) -> Conflict:

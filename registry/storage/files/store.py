@@ -1,6 +1,7 @@
 """Runs as plain folders: the store that `port.Store` describes, made of files."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -56,6 +57,7 @@ class FileStore:
         self._open = OpenRuns(self._runs_path, now_text=self._now_text)
         self._names = Names()
         self._root: tuple[int, int] | None = None
+        self._held = threading.local()
         self._write_refusal = write_refusal
 
     def _require_writable(self) -> None:
@@ -93,6 +95,7 @@ class FileStore:
         if by is not None:
             raise taken(run_id, by)
         entry, committed = build(self._place(), runs, decision, now_text=self._now_text)
+        self._names.made(runs, run_id)
         self._open.keep(entry)
         return committed
 
@@ -100,22 +103,41 @@ class FileStore:
     def locked(self, run_id: RunId, *, wait_s: float, op: str) -> Iterator[FileSession]:
         """The only writer of a run; see the port."""
         self._require_writable()
-        place = self._place()
         for _ in range(_REOPENINGS_MAX):
             with self._open.using(run_id) as entry:
-                lock = entry.lock
-                lock.acquire(run_id, wait_s=wait_s, op=op)
-                try:
+                with self._holding(entry, wait_s=wait_s, op=op):
                     if entry.is_current(self._open.runs()):
-                        yield self._session(place, entry)
+                        yield self._session(entry)
                         return
-                finally:
-                    lock.release()
                 # A backup was restored, or the run was moved: what is open is not what its name means now.
                 self._open.forget(entry)
         raise no_such_run(run_id)
 
-    def _session(self, place: Place, entry: OpenRun) -> FileSession:
+    @contextmanager
+    def _holding(self, entry: OpenRun, *, wait_s: float, op: str) -> Iterator[None]:
+        process, held = getattr(self._held, "run", (0, None))
+        assert held is None or process != os.getpid(), (
+            f"run {held!r} is locked by this thread; two locks at once would be a deadlock's half"
+        )
+        try:
+            lock = entry.lock
+        except OSError as error:
+            raise fault(error, "opening the run's lock") from error
+        lock.acquire(entry.run_id, wait_s=wait_s, op=op)
+        self._held.run = (os.getpid(), entry.run_id)
+        try:
+            yield
+        finally:
+            self._held.run = (0, None)
+            lock.release()
+
+    def _session(self, entry: OpenRun) -> FileSession:
+        try:
+            return self._loaded_session(self._place(), entry)
+        except OSError as error:
+            raise fault(error, "reading the run") from error
+
+    def _loaded_session(self, place: Place, entry: OpenRun) -> FileSession:
         found = find(entry, place.root, synced=False)
         if found is not None:
             loaded, end, told = mend(place, entry, found)
@@ -137,7 +159,10 @@ class FileStore:
         for _ in range(_REOPENINGS_MAX):
             with self._open.using(run_id) as entry:
                 if entry.is_current(self._open.runs()):
-                    yield entry
+                    try:
+                        yield entry
+                    except OSError as error:
+                        raise fault(error, "reading the run") from error
                     return
                 self._open.forget(entry)
         raise no_such_run(run_id)

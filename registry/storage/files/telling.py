@@ -34,7 +34,7 @@ def notices_of_reader(entry: OpenRun, found: Found) -> tuple[str, ...]:
 
 def edited(entry: OpenRun, name: str, text: bytes, run: Run, *, kept: str | None) -> str:
     """That somebody edited a projection, what they changed, and where their copy is."""
-    identity = entry.identity(name) if kept is None else None
+    identity = entry.identity(name)
     when = f" at {datetime.fromtimestamp(identity[2] / 1e9, UTC):%H:%M} UTC" if identity else ""
     if not text:
         return f"{_code(name)}: {name} was taken away; it was made again from the trail"
