@@ -90,15 +90,17 @@ def test_an_event_wait_is_not_ended_by_the_mutation_that_began_it() -> None:
     for name in ("node.waiting", "node.ready", "node.completed"):
         assert _waiting(WaitFor(type="event", event=name)).run.node("w").status == "waiting"
     run = given_run(
-        nodes={"a": "running", "b": "pending", "c": "pending"},
-        needs={"b": ["a"], "c": ["b"]},
-        kinds={"b": "wait", "c": "wait"},
+        nodes={"a": "running", "w": "pending", "over": "pending"},
+        needs={"w": ["a"], "over": ["a"]},
+        kinds={"w": "wait", "over": "wait"},
         plans={
-            "b": {"wait_for": WaitFor(type="until", seconds=0)},
-            "c": {"wait_for": WaitFor(type="event", event="node.waiting")},
+            "w": {"wait_for": WaitFor(type="event", event="node.completed")},
+            "over": {"wait_for": WaitFor(type="until", seconds=0)},
         },
     )
-    assert decided(run, finish("a", with_fence=fence())).run.node("c").status == "waiting"
+    decision = decided(run, finish("a", with_fence=fence()))
+    assert decision.event_names[-1] == "node.completed", "told after the wait began, and by the same change"
+    assert statuses(decision.run) == {"a": "completed", "w": "waiting", "over": "completed"}
 
 
 def test_a_manual_wait_ends_by_approve_only() -> None:
