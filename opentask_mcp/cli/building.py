@@ -59,7 +59,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, saying which command was probably meant."""
         if args and not args[0].startswith("-") and args[0] not in names_in(self._group):
-            raise unknown_command(args[0], self._group)
+            raise unknown_command(ctx, args[0], self._group)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -71,7 +71,7 @@ class Group(click.Group):
             formatter.write_dl(rows)
 
 
-def unknown_command(name: str, group: str | None) -> click.UsageError:
+def unknown_command(ctx: click.Context, name: str, group: str | None) -> click.UsageError:
     """There is no such command; with the nearest one, perhaps of another group."""
     from registry.core.names import nearest, shown
 
@@ -80,7 +80,7 @@ def unknown_command(name: str, group: str | None) -> click.UsageError:
     elsewhere = [other for other in (*FORMS, *OWN) if other.split()[-1] == name]
     meant = f"opentask {elsewhere[0]}" if elsewhere else f"{words} {near}" if near else None
     mend = f"did you mean {meant!r}?" if meant else f"there are: {', '.join(names_in(group))}"
-    return click.UsageError(f"no command '{words} {shown(name)}'; {mend}")
+    return click.UsageError(f"no command '{words} {shown(name)}'; {mend}", ctx)
 
 
 class Words(click.ParamType[str]):

@@ -52,16 +52,15 @@ def tell_failure(failure: "RegistryError", session: Session) -> int:
 
 def tell_usage(fault: click.ClickException, session: Session) -> int:
     """A command line that cannot be read, in the form of every other failure."""
-    message = fault.format_message().rstrip(".")
+    message = _as_within(fault.format_message().rstrip("."))
     context = getattr(fault, "ctx", None)
     # The help option would be found by anybody; which command's is what a person has to be told.
     hint = f"{context.command_path} --help tells what it takes" if context is not None else "opentask --help"
     if session.is_for_people:
-        _sentences("invalid_request", message[:1].lower() + message[1:], hint)
+        _sentences("invalid_request", message, hint)
     else:
         error: Bag = {
-            "code": "invalid_request", "message": message[:1].lower() + message[1:], "hint": hint,
-            "retryable": False, "details": {},
+            "code": "invalid_request", "message": message, "hint": hint, "retryable": False, "details": {},
         }  # fmt: skip
         write_error({"error": error})
     return STATUS_OF_CODE["invalid_request"]
@@ -97,6 +96,11 @@ def write_error(document: "Bag") -> None:
     from pydantic_core import to_json
 
     click.echo(to_json(document, indent=2), err=True)
+
+
+def _as_within(sentence: str) -> str:
+    """A sentence as it stands behind a code and a colon; a word in capitals stays."""
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
 
 
 def _sentences(code: str, message: str, hint: str) -> None:

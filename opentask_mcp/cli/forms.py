@@ -91,9 +91,9 @@ def command_line(form: Form, arguments: "Mapping[str, Json]", *, before: tuple[s
 def _option(name: str, value: "Json") -> list[str]:
     if isinstance(value, bool):
         return [option_name(name)] if value else []
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return [word for item in value for word in (item_option_name(name), _plain(item))]
-    if isinstance(value, dict):
+    if isinstance(value, list | dict):
         return [json_option_name(name), json.dumps(value, ensure_ascii=False)]
     return [] if value is None else [option_name(name), _plain(value)]
 

@@ -22,6 +22,9 @@ def ids(ctx: click.Context, field: str, incomplete: str) -> list[Any]:
     if session is None:
         return []
     known = {name: str(value) for name, value in ctx.params.items() if isinstance(value, str)}
+    if ctx.args:
+        # Behind an option that still lacks its value, click has not given the words their places yet.
+        known.setdefault("run_id", ctx.args[0])
     argument = "workflow_id" if field == "workflow_path" else field
     try:
         return [CompletionItem(value) for value in complete(session.registry, argument, incomplete, known)]
