@@ -29,7 +29,7 @@ class Question:
     no: str = "reject"
 
 
-class PersonNeeded(Exception):  # noqa: N818 - it is a turn of the conversation, not a failure
+class PersonNeeded(Exception):
     """A person must decide: the surface asks and runs the operation again with the answer."""
 
     def __init__(self, question: Question) -> None:

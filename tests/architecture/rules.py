@@ -25,6 +25,7 @@ RINGS: Final = {
     "registry": 3,
     "registry.registry": 3,
     "registry.settings": 3,
+    "registry.changing": 3,
     "registry.clock": 3,
     "registry.operations": 4,
     "opentask_mcp": 5,
