@@ -117,6 +117,22 @@ class LockTimeout(RegistryError):
         )
 
 
+class AgentLockTimeout(RegistryError):
+    """Another claim from the same agent's queue took longer than the caller would wait."""
+
+    code = "lock_timeout"
+    retryable = True
+
+    def __init__(self, *, agent_id: str, waited_s: float, holder: str) -> None:
+        super().__init__(
+            f"the queue of agent {agent_id!r} is locked by {holder}; gave up after {waited_s:.1f} s",
+            hint="nothing was changed; try again in a second",
+            agent_id=agent_id,
+            waited_s=waited_s,
+            holder=holder,
+        )
+
+
 class StorageFull(RegistryError):
     """The disk took no more; the change was undone whole."""
 

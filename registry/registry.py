@@ -5,6 +5,7 @@ What changing takes is in `changing.py`, imported by the first change.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -12,9 +13,9 @@ from . import clock
 from .core.events import Event, Facts
 from .core.names import NodeId, RunId, TaskId
 from .core.record import Bag
-from .core.run import Run
-from .core.tasks import public_status
-from .errors import NotFound
+from .core.run import Run, RunState
+from .core.tasks import public_status, split_task_id
+from .errors import NotFound, RegistryError
 from .settings import Settings
 from .storage.files.definitions import Definitions
 from .storage.files.store import FileStore
@@ -22,6 +23,7 @@ from .storage.port import Store
 
 if TYPE_CHECKING:
     from .core.commands import AnyCommand, CreateRun
+    from .storage.views import TaskViews
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,21 @@ class Registry:
         return self.store.log_mark(run_id)
 
     def task_status(self, task: TaskId) -> str:
-        """The public status of a task in another run; `unknown` when there is none."""
-        run_id, _, node_id = task.partition(":")
+        """The public status of a task in any run, archived ones too; `unknown` when it cannot be told."""
+        run_id, node_id = split_task_id(task)
         try:
-            nodes = self.store.state(run_id).nodes
+            state: RunState | None = self.store.state(run_id)
         except NotFound:
+            state = self.store.archived(run_id)
+        except RegistryError:
+            # A damaged run holds what depends on it; it must not keep the rest of that run from going on.
             return "unknown"
-        node = nodes.get(node_id or "work")
+        node = state.nodes.get(node_id) if state is not None else None
         return public_status(node) if node is not None else "unknown"
+
+    @cached_property
+    def views(self) -> "TaskViews":
+        """Queues and the ledger over all runs."""
+        from .storage.views import ScannedViews
+
+        return ScannedViews(self.store)

@@ -7,7 +7,7 @@ be made up inside the core: fresh ids, fences, the actor. Lengths and ids are ch
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .names import AgentId, NodeId, RunId
+from .names import AgentId, NodeId, RunId, TaskId
 from .record import Bag
 from .run import Actor, DeliveryContext
 from .workflow import NodeDefinition, WaitFor, Workflow
@@ -36,12 +36,24 @@ class CreateRun:
     title: str | None = None
     inputs: Bag = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    group: str | None = None
     source_session_key: str | None = None
     source_agent_id: str | None = None
     root_session_key: str | None = None
     planner_session_key: str | None = None
     driver_session_key: str | None = None
     delivery_context: DeliveryContext | None = None
+    errand: "Errand | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """What a run of one task carries beside its workflow; it is kept on the task's node."""
+
+    depends_on: tuple[TaskId, ...] = ()
+    """Tasks that exist and must be completed first; never changed later, so no cycle can arise."""
+    params: Bag | None = None
+    created_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +217,14 @@ class Tick(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CancelTask(Command):
+    """End one task for good: its node is skipped as cancelled; an errand takes its run with it."""
+
+    node_id: NodeId
+    message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class InboxLine:
     """One line of `control.jsonl`: a control, or why it cannot be one."""
 
@@ -244,4 +264,5 @@ class AdoptLines(Command):
 AnyCommand = (
     ClaimNode | FinishNode | HeartbeatNode | AppendEvent | WriteHandoff | WriteArtifact | Control | Bind
     | AddNode | RewireNode | RemoveNode | EditPlan | Tick | ApplyInbox | AdoptLines
+    | CancelTask
 )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from .limits import LOST_GRACE_S
 from .names import NodeId, TaskId
 from .record import Bag
 from .run import Actor, Run
@@ -38,12 +39,14 @@ class Facts:
         files: Sizes in bytes of those asked-for files that exist, by run-relative path.
         tasks: Public status of tasks in other runs that nodes here depend on.
         run_dir: Absolute path of the run folder, for texts that agents read.
+        lost_grace_s: Seconds that a session is known to be gone before its child of a flow is lost.
     """
 
     now: datetime
     files: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[TaskId, str] = field(default_factory=dict)
     run_dir: str = ""
+    lost_grace_s: float = LOST_GRACE_S
 
 
 @dataclass(frozen=True)

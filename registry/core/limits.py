@@ -13,6 +13,7 @@ RESULT_BYTES_MAX: Final = 4 << 10
 BAG_BYTES_MAX: Final = 256 << 10
 MUTATION_BYTES_MAX: Final = 4 << 20
 ARTIFACT_BYTES_MAX: Final = 10 << 20
+GOAL_BYTES_MAX: Final = 4 << 10
 TAGS_MAX: Final = 20
 DEPENDS_ON_MAX: Final = 100
 
@@ -29,6 +30,9 @@ CONTROL_IDS_KEPT: Final = 1_000
 OPERATIONS_KEPT: Final = 256
 OPERATIONS_KEPT_S: Final = 86_400
 ANSWER_BYTES_MAX: Final = 1 << 10
+
+LOST_GRACE_S: Final = 300.0
+"""How long a session is known to be gone before its child of a flow is lost, unless a setting says otherwise."""
 
 CLOCK_AHEAD_S_MAX: Final = 86_400
 """A trail further ahead of the clock than this no longer drags new timestamps along."""

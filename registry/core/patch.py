@@ -14,6 +14,7 @@ from typing import Final, TypeVar, cast
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from .flow import Flow
 from .record import Json
 from .run import Log, NodeState, Plan, Refs, Run, RunState
 
@@ -167,6 +168,9 @@ def _diff_record(path: list[Json], old: R, new: R) -> list[Op]:
             continue
         if field.is_keyed:
             ops += _diff_map([*path, field.alias], was, now)
+        elif isinstance(was, Flow) and isinstance(now, Flow):
+            # Field by field: a controller's state may be large and is not written anew with each step.
+            ops += _diff_record([*path, field.alias], was, now)
         elif not _is_same(was, now):
             ops.append(_field_op(path, new, field, now))
     if isinstance(old, RunState) and isinstance(new, RunState) and old.nodes is not new.nodes:

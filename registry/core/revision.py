@@ -14,7 +14,7 @@ _NODE: Final = (
 )  # fmt: skip
 _STATE: Final = (
     "status", "title", "source_session_key", "source_agent_id", "delivery_context", "root_session_key",
-    "planner_session_key", "driver_session_key", "cron_job_id", "tags", "group",
+    "planner_session_key", "driver_session_key", "cron_job_id", "tags", "group", "flow",
 )  # fmt: skip
 _REFS: Final = (
     "cron_job_id", "source_session_key", "root_session_key", "planner_session_key", "driver_session_key",

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from .flow import Flow, Runtime
 from .limits import PRIORITY_DEFAULT
 from .names import AgentId, NodeId, RunId, TaskId, WorkflowId, moment
 from .record import Bag, Json, Record
@@ -160,8 +161,15 @@ class NodeState(Record):
     label: str | None = None
     created_by: str | None = None
     created_at: str | None = None
-    parent: NodeId | None = None
+    parent: TaskId | None = None
     managed: bool = False
+    """A child of a flow: somebody outside carries it and its controller reports it; it is in no queue."""
+    runtime: Runtime | None = None
+    """What carries a managed node; for others it follows from the kind."""
+    heard_at: str | None = None
+    """When a managed node was last heard of; others are heard through their lease."""
+    lost_at: str | None = None
+    """Its session is known to be gone: without a sign of life before this moment the node is lost."""
     hidden: bool = False
     notify_policy: str | None = None
 
@@ -174,6 +182,10 @@ class NodeState(Record):
     def is_satisfied(self) -> bool:
         """Whether nodes that need this one may go on."""
         return self.status in SATISFIED
+
+    def is_given_up(self, now: datetime) -> bool:
+        """Whether its session was known to be gone for the whole grace period, recorded or not."""
+        return self.lost_at is not None and self.is_open and moment(self.lost_at) <= now
 
     def lease_has_expired(self, now: datetime) -> bool:
         """Whether the lease ran out by this moment, recorded or not."""
@@ -234,6 +246,8 @@ class RunState(Record):
     paused: Paused | None = None
     cancelled_by: Actor | None = None
     messages: tuple[Message, ...] = ()
+    flow: Flow | None = None
+    """Set for a run that code plans while it goes; such a run ends by its flow alone."""
     request: str = ""
     """Hash of the request that made the run, so that asking again gives it back."""
     nodes: dict[NodeId, NodeState]

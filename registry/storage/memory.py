@@ -14,11 +14,11 @@ from typing import cast
 from ..core.commands import AdoptLines, InboxLine
 from ..core.events import Decision
 from ..core.limits import ARTIFACT_BYTES_MAX, MUTATION_BYTES_MAX
-from ..core.names import NodeId, RunId
+from ..core.names import AgentId, NodeId, RunId
 from ..core.patch import Patch, advance, diff
 from ..core.record import Bag, Json
 from ..core.run import Run, RunState
-from ..errors import Conflict, LimitExceeded, LockTimeout, NotFound
+from ..errors import AgentLockTimeout, Conflict, LimitExceeded, LockTimeout, NotFound
 from ..formats.control_line import read_control, write_control
 from ..formats.event_line import read_object, seal
 from .port import Committed, LoggedEvent, PlanEdit, Problem, Reading
@@ -135,6 +135,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._kept: dict[RunId, _Kept] = {}
+        self._agents: dict[AgentId, threading.Lock] = {}
 
     def close(self) -> None:
         """Nothing is open."""
@@ -168,6 +169,22 @@ class MemoryStore:
             yield MemorySession(kept)
         finally:
             kept.lock.release()
+
+    @contextmanager
+    def agent_locked(self, agent_id: AgentId, *, wait_s: float, op: str) -> Iterator[None]:
+        """The only claimer from an agent's queue; see the port."""
+        with self._guard:
+            lock = self._agents.setdefault(agent_id, threading.Lock())
+        if not lock.acquire(timeout=wait_s):
+            raise AgentLockTimeout(agent_id=agent_id, waited_s=wait_s, holder="this process")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def archived(self, run_id: RunId) -> RunState | None:
+        """Nothing is archived here."""
+        return None
 
     def _get(self, run_id: RunId) -> _Kept:
         try:

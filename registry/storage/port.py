@@ -25,7 +25,7 @@ from typing import Protocol
 
 from ..core.commands import AdoptLines, InboxLine
 from ..core.events import Decision, Event
-from ..core.names import NodeId, RunId
+from ..core.names import AgentId, NodeId, RunId
 from ..core.record import Bag
 from ..core.run import Run, RunState
 
@@ -129,10 +129,22 @@ class Store(Protocol):
 
     def locked(self, run_id: RunId, *, wait_s: float, op: str) -> AbstractContextManager[Session]: ...
 
+    def agent_locked(self, agent_id: AgentId, *, wait_s: float, op: str) -> AbstractContextManager[None]:
+        """The only claimer from an agent's queue; taken before a run's lock, never while one is held.
+
+        Raises:
+            AgentLockTimeout: another claim of this agent kept it that long.
+        """
+        ...
+
     def read(self, run_id: RunId) -> Reading: ...
 
     def state(self, run_id: RunId) -> RunState:
         """The state alone, as cheap as it can be had."""
+        ...
+
+    def archived(self, run_id: RunId) -> RunState | None:
+        """The state of a finished run that was moved to the archive; None where there is none."""
         ...
 
     def run_ids(self) -> Iterator[RunId]:

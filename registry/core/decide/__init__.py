@@ -16,6 +16,7 @@ from ..commands import (
     AppendEvent,
     ApplyInbox,
     Bind,
+    CancelTask,
     ClaimNode,
     Control,
     CreateRun,
@@ -171,5 +172,6 @@ _DECIDERS: Final[dict[type, Callable[..., None]]] = {
     EditPlan: plan.edit_plan,
     Tick: _tick,
     AdoptLines: _adopt,
+    CancelTask: controls.cancel_task,
 }
 """One function a command."""

@@ -5,12 +5,23 @@ from datetime import timedelta
 from typing import Final
 
 from ...errors import IllegalTransition, InvalidRequest, NextCall, RegistryError
-from ..commands import AnyCommand, AppendEvent, ApplyInbox, Control, ControlAction, InboxLine, RemoveNode, RewireNode
+from ..commands import (
+    AnyCommand,
+    AppendEvent,
+    ApplyInbox,
+    CancelTask,
+    Control,
+    ControlAction,
+    InboxLine,
+    RemoveNode,
+    RewireNode,
+)
 from ..draft import Draft
 from ..limits import CONTROL_IDS_KEPT
 from ..names import iso, moment, shown
 from ..refusals import illegal_step, not_a_persons_place, retries_used_up, run_is_over
 from ..run import Message, NodeState, Paused, Run
+from ..tasks import is_task_run
 from ..workflow import WORK_KINDS
 from . import effects, steps
 from .tick import reopen_if_possible
@@ -30,7 +41,7 @@ def needs_person(run: Run, command: AnyCommand) -> bool:
         if command.event == "run.resumed":
             return _paused_by_person(run)
         return command.event == "node.skipped" and _is_gate(run, command.node_id)
-    if isinstance(command, RemoveNode):
+    if isinstance(command, RemoveNode | CancelTask):
         return _is_gate(run, command.node_id)
     if isinstance(command, RewireNode) and command.node_id in nodes:
         before = nodes[command.node_id].needs
@@ -162,6 +173,19 @@ def cancel(draft: Draft, message: str | None) -> bool:
     effects.stop_cron(draft)
     draft.tell("run.cancelled", message=message)
     return True
+
+
+def cancel_task(draft: Draft, command: CancelTask) -> None:
+    """End one task for good. An end that was reached already is never changed, and that is an answer."""
+    node = draft.node(command.node_id)
+    draft.answer = {"cancelled": node.is_open}
+    if not node.is_open:
+        return
+    if is_task_run(draft.state.model_copy(update={"nodes": draft.nodes})):
+        cancel(draft, command.message)
+    else:
+        steps.skip(draft, node.id, outcome="cancelled", message=command.message, asked="cancel_task")
+        reopen_if_possible(draft)
 
 
 def retry(draft: Draft, command: Control) -> bool:

@@ -36,6 +36,7 @@ def create(command: CreateRun, facts: Facts) -> Decision:
         last_event="run.created",
         inputs=command.inputs,
         tags=command.tags,
+        group=command.group,
         request=command.request,
         nodes={},
     )
@@ -47,7 +48,16 @@ def create(command: CreateRun, facts: Facts) -> Decision:
     draft.tell("run.created", message=state.title, workflowId=state.workflow_id, nodes=len(command.workflow.nodes))
     for node in command.workflow.nodes:
         draft.nodes[node.id] = fresh_node(draft, node)
-    add_summary(draft)
+    if command.errand is not None:
+        for node_id in list(draft.nodes):
+            draft.change(
+                node_id,
+                depends_on=command.errand.depends_on,
+                params=command.errand.params,
+                created_by=command.errand.created_by,
+            )
+    else:
+        add_summary(draft)
     settle(draft)
     for state_of in draft.nodes.values():
         if state_of.kind == "subagent":

@@ -20,6 +20,13 @@ def ask_for(draft: Draft, kind: EffectKind, do: str, params: Bag, *, target: str
     return effect_id
 
 
+def withdraw(draft: Draft, target: str) -> None:
+    """Take back what nobody has carried out yet and nobody wants any more."""
+    kept = {key: effect for key, effect in draft.refs.pending_effects.items() if effect.target != target}
+    if len(kept) != len(draft.refs.pending_effects):
+        draft.set_refs(pending_effects=kept)
+
+
 def _asked_already(draft: Draft) -> int:
     """The last number this mutation gave an effect; one that was replaced leaves no gap to be filled."""
     prefix = f"effect-{draft.rev}-"

@@ -39,6 +39,7 @@ def fresh_node(draft: Draft, node: NodeDefinition, *, created_by: str | None = N
         max_attempts=(node.retry or defaults.retry or Retry()).max_attempts,
         tags=node.tags,
         created_by=created_by,
+        created_at=draft.at if draft.before.log.rev else None,
     )
 
 

@@ -4,6 +4,8 @@ from typing import Final
 
 RUNS: Final = "runs"
 WORKFLOWS: Final = "workflows"
+ARCHIVE: Final = "archive"
+LOCKS: Final = ".locks"
 PRIVATE: Final = ".opentask"
 PLANS: Final = f"{PRIVATE}/plans"
 SETTINGS: Final = "opentask.toml"
@@ -33,3 +35,8 @@ def plan_cache(run_id: str) -> str:
 def node_folder(node_id: str) -> str:
     """A node's folder, run-relative."""
     return f"{NODES}/{node_id}"
+
+
+def agent_lock(agent_id: str) -> str:
+    """An agent's lock file, below `.locks/`."""
+    return f"agent-{agent_id}.lock"

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Literal
 
 from ...core.events import Decision
-from ...core.names import NodeId, RunId, is_id, iso
+from ...core.names import AgentId, NodeId, RunId, is_id, iso
 from ...core.record import Bag
 from ...core.run import RunState
 from ...errors import LogCorrupt, NotFound, RegistryError
 from ..port import Committed, LoggedEvent, Problem, Reading
 from . import adopt, inbox
+from .agent_locks import AgentLocks
+from .archived import archived_state
 from .atomic import read_slice
 from .creating import Names, build, taken
 from .finding import find, state_alone
@@ -56,6 +58,7 @@ class FileStore:
         self._runs_path = os.path.join(self.root, RUNS)
         self._open = OpenRuns(self._runs_path, now_text=self._now_text)
         self._names = Names()
+        self._agents = AgentLocks(now_text=self._now_text)
         self._root: tuple[int, int] | None = None
         self._held = threading.local()
         self._write_refusal = write_refusal
@@ -78,6 +81,7 @@ class FileStore:
     def close(self) -> None:
         """Close what is open; the store may be used again."""
         self._open.close()
+        self._agents.close()
         if self._root is not None:
             os.close(self._root[1])
             self._root = None
@@ -166,6 +170,17 @@ class FileStore:
                     return
                 self._open.forget(entry)
         raise no_such_run(run_id)
+
+    @contextmanager
+    def agent_locked(self, agent_id: AgentId, *, wait_s: float, op: str) -> Iterator[None]:
+        """The only claimer from an agent's queue; see the port."""
+        self._require_writable()
+        with self._agents.locked(self._place().root, agent_id, wait_s=wait_s, op=op):
+            yield
+
+    def archived(self, run_id: RunId) -> RunState | None:
+        """The state of an archived run; see the port."""
+        return archived_state(self.root, run_id)
 
     def read(self, run_id: RunId) -> Reading:
         """The run as a reader finds it; see the port."""
