@@ -118,6 +118,52 @@ def test_nodes_of_a_spec_take_over_what_they_leave_out(root: Path) -> None:
     assert "Gather all of it" in plan
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "spec.json is not a spec: it must be an object with nodes, a list of objects"),
+        ('{"nodes": ["gather"]}', "spec.json is not a spec: it must be an object with nodes, a list of objects"),
+        ('{"nodes": [}', "--spec-file is not JSON: Expecting value at character 12"),
+    ],
+)
+def test_a_spec_that_is_none_is_refused_with_its_name(root: Path, text: str, said: str) -> None:
+    """A planner must learn that its file is wrong, not the workflow."""
+    (root / "spec.json").write_text(text, encoding="utf-8")
+
+    status, answer = run_helper(
+        "--registry-root . scaffold --workflow-path short --spec-file spec.json --run-id s --source-session-key k",
+        cwd=root,
+    )
+
+    assert (status, answer["issues"]) == (1, [said])
+    assert not (root / "runs").exists()
+
+
+def test_an_agent_with_a_shell_alone_sees_a_run_to_its_end(root: Path) -> None:
+    """Where the server is missing the same must work: claim, brief, hand in, approve, sum up, prove."""
+
+    def say(line: str) -> dict[str, object]:
+        status, answer = run_helper(f"--registry-root . {line}", cwd=root)
+        assert (status, answer["ok"]) == (0, True), answer
+        return answer
+
+    def finish(node: str) -> dict[str, object]:
+        fence = say(f"cli node claim r {node}")["fence"]
+        return say(f"cli node finish r {node} completed --fence {fence} --summary done --report '# Done'")
+
+    say("scaffold --workflow-path short --run-id r --source-session-key agent:main:chat:1")
+    told = say("cli node handoff r gather --goal 'Find all of it.' --context 'It is in ./web.'")
+    (root / "runs" / "r" / "nodes" / "gather").joinpath("notes.md").write_text("mine\n", encoding="utf-8")
+    gathered = finish("gather")
+    approved = say("cli control approve r --node-id gate --message 'yes, send it'")
+    ended = finish("summary")
+
+    assert "claim_node" in str(told["childPrompt"])
+    assert (gathered["runStatus"], approved["becameReady"], ended["runStatus"]) == ("running", ["summary"], "completed")
+    assert say("validate r")["issues"] == []
+    assert say("cli run list --status open")["runs"] == []
+
+
 @pytest.fixture
 def alone(tmp_path: Path) -> Path:
     """The skill as a host installs it: copied, with no checkout around it."""

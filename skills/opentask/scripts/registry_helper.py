@@ -27,7 +27,8 @@ from typing import Any, NoReturn
 
 Answer = dict[str, Any]
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+ABOVE = Path(__file__).resolve().parents
+CHECKOUT = ABOVE[min(3, len(ABOVE) - 1)]
 VERSION_BEGINS = "opentask-mcp"
 NEEDS = ("click", "pydantic", "filelock", "yaml")
 PYTHON_SINCE = (3, 11)
