@@ -4,6 +4,7 @@ Reading loads none of the rules: a command line that only shows a run starts in 
 What changing takes is in `changing.py`, imported by the first change.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from . import clock
 from .core.events import Event, Facts
-from .core.names import NodeId, RunId, TaskId
+from .core.names import AgentId, NodeId, RunId, TaskId
 from .core.record import Bag
 from .core.run import Run, RunState
 from .core.tasks import public_status, split_task_id
@@ -150,6 +151,10 @@ class Registry:
     def log_mark(self, run_id: RunId) -> tuple[int, int] | None:
         """Size in bytes and mtime in ns of a run's trail, to notice change cheaply."""
         return self.store.log_mark(run_id)
+
+    def agent_locked(self, agent_id: AgentId, *, op: str) -> AbstractContextManager[None]:
+        """The only claimer from an agent's queue; no run's lock is held when it is asked for."""
+        return self.store.agent_locked(agent_id, wait_s=self.settings.lock_wait_s, op=op)
 
     def task_status(self, task: TaskId) -> str:
         """The public status of a task in any run, archived ones too; `unknown` when it cannot be told."""

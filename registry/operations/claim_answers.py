@@ -1,5 +1,6 @@
 """The answers to a claim: a node with all its worker needs, or why there is none."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from .. import clock
@@ -7,6 +8,7 @@ from ..core.claimable import holding, ready_work
 from ..core.names import AgentId, NodeId, RunId, task_id
 from ..core.run import NodeState, Run
 from ..registry import Outcome
+from ..storage.views import TaskRecord
 from .answers import (
     ANSWER_CHARS_MAX,
     MessageRow,
@@ -41,6 +43,7 @@ from .table import Result
 
 Reason = Literal["empty", "paused", "held", "backoff", "waiting"]
 _INLINE_MARGIN: Final = 400
+_HELD_SHOWN: Final = 10
 _REASONS: Final[tuple[HeldBack, ...]] = ("backoff", "held", "paused")
 """Reasons of a queue, the one that ends soonest by itself first."""
 
@@ -95,8 +98,19 @@ class ClaimNodeResult(Result):
     next: tuple[NextStep, ...]
 
 
-def claimed(caller: Caller, outcome: Outcome, *, agent_id: AgentId, inline_inputs: bool = False) -> ClaimNodeResult:
-    """A node that was claimed, with all its worker needs."""
+def claimed(
+    caller: Caller,
+    outcome: Outcome,
+    *,
+    agent_id: AgentId,
+    inline_inputs: bool = False,
+    held: Sequence[TaskRecord] | None = None,
+) -> ClaimNodeResult:
+    """A node that was claimed, with all its worker needs.
+
+    Args:
+        held: What the agent has under leases over all runs; None looks in this run alone.
+    """
     registry, run = caller.registry, outcome.run
     node = run.node(str(outcome.answer["nodeId"]))
     fence = str(outcome.answer["fence"])
@@ -128,7 +142,7 @@ def claimed(caller: Caller, outcome: Outcome, *, agent_id: AgentId, inline_input
             outputs=outputs_of(run, node.id),
             node_dir=f"{registry.store.run_dir(run.state.run_id)}/nodes/{node.id}",
             messages=messages_view(run.state, node.id) or None,
-            holding=_also_held(run, node.id, owner),
+            holding=_also_held(run, node.id, owner) if held is None else _held_besides(held, run.state.run_id, node.id),
             repeated=True if outcome.repeated else None,
             next=_after_claim(run, node, fence, brief),
         )
@@ -159,6 +173,11 @@ def _after_claim(run: Run, node: NodeState, fence: str, brief: Brief) -> tuple[N
 
 def _also_held(run: Run, node_id: NodeId | None, agent_id: AgentId) -> tuple[HeldRow, ...]:
     return tuple(_held_row(run.state.run_id, node) for node in holding(run.state.nodes, agent_id) if node.id != node_id)
+
+
+def _held_besides(held: Sequence[TaskRecord], run_id: RunId, node_id: NodeId) -> tuple[HeldRow, ...]:
+    others = (record for record in held if (record.run.run_id, record.node.id) != (run_id, node_id))
+    return tuple(_held_row(record.run.run_id, record.node) for record in others)[:_HELD_SHOWN]
 
 
 def _held_row(run_id: RunId, node: NodeState) -> HeldRow:
@@ -193,11 +212,11 @@ def nothing_in_run(caller: Caller, outcome: Outcome, agent_id: AgentId, *, assig
 
 def nothing_in_queue(queue: AgentQueue) -> ClaimNodeResult:
     """Why a queue has nothing for its agent."""
-    held = tuple(_held_row(row.run_id, row.node) for row in queue.holding)
+    held = tuple(_held_row(record.run.run_id, record.node) for record in queue.holding)[:_HELD_SHOWN]
     backs = [row.held_back for row in queue.rows]
     reason: Reason = "waiting" if queue.pending else "empty"
     reason = next((back for back in _REASONS if back in backs), reason)
-    calls = tuple(finish_step(row.run_id, row.node) for row in queue.holding[:2])
+    calls = tuple(finish_step(record.run.run_id, record.node) for record in queue.holding[:2])
     paused = next((row.run_id for row in queue.rows if row.held_back == "paused"), None)
     if paused is not None:
         calls = (*calls, step("get_run", {"run_id": paused}, "it is paused: shows by whom and why"))

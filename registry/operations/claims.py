@@ -4,14 +4,15 @@ from .. import clock
 from ..core.commands import ClaimNode, HeartbeatNode
 from ..core.limits import LEASE_S_DEFAULT
 from ..core.names import AgentId, NodeId, RunId
-from ..errors import IllegalTransition, InvalidRequest, LockTimeout, NextCall, NodeHeld, NotFound, RunPaused
+from ..errors import Conflict, IllegalTransition, InvalidRequest, LockTimeout, NextCall, NodeHeld, NotFound, RunPaused
+from ..storage.views import TaskRecord
 from . import fields
 from .acting import acting, agent_of, request_key
 from .answers import MessageRow, Mutated, finish_step, messages_view, mutated
 from .caller import Caller
 from .claim_answers import ClaimNodeResult, claimed, nothing_in_queue, nothing_in_run
-from .lookup import change_run, newest_open
-from .queues import AgentQueue, queue_of
+from .lookup import change_run, newest_open, open_run
+from .queues import holding_of, queue_of, queued, tick_due
 from .table import Operation, Request
 
 _TAKEN = (NodeHeld, IllegalTransition, RunPaused, NotFound, LockTimeout)
@@ -23,7 +24,8 @@ class ClaimNodeRequest(Request):
     or a named one (run_id and node_id). Returns the brief to follow, and the fence that finish_node needs. Nothing to
     do is claimed: false with the reason, not an error; HEARTBEAT_OK in say means that you may end your turn. Give
     either run_id or agent_id; with both you get nodes of that run that are yours or nobody's. inline_inputs puts the
-    reports of needed nodes into the answer, for clients that read no files; lease_s 0 is a lease without end. The same
+    reports of needed nodes into the answer, for clients that read no files; lease_s 0 is a lease without end; exclusive
+    refuses while the agent holds another node. The same
     request_id gives the same claim again.
     """
 
@@ -34,24 +36,41 @@ class ClaimNodeRequest(Request):
     lease_s: fields.LeaseSeconds = LEASE_S_DEFAULT
     min_priority: fields.Priority | None = None
     inline_inputs: bool = False
+    exclusive: bool = False
     request_id: fields.RequestId | None = None
 
 
 def _claim_node(caller: Caller, request: ClaimNodeRequest) -> ClaimNodeResult:
     agent_id = agent_of(caller, request.agent_id)
-    if request.run_id is None:
-        if request.agent_id is None or request.node_id is not None:
-            raise _where_from(caller, request)
-        return _claim_from_queue(caller, request, agent_id)
+    if request.run_id is None and (request.agent_id is None or request.node_id is not None):
+        raise _where_from(caller, request)
+    if request.agent_id is None and not request.exclusive:
+        return _claim_in_run(caller, request, agent_id, str(request.run_id))
+    # The agent's lock before any run's, here as everywhere.
+    with caller.registry.agent_locked(agent_id, op="claim_node"):
+        if request.run_id is None:
+            return _claim_from_queue(caller, request, agent_id)
+        return _claim_in_run(caller, request, agent_id, request.run_id)
+
+
+def _claim_in_run(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, run_id: RunId) -> ClaimNodeResult:
+    """A named node of a run, or the first that the caller may have."""
+    if request.exclusive and not _is_repeat(caller, run_id, request.request_id):
+        tick_due(caller.registry, agent_id, now=clock.now())
+        _require_free_hands(request, agent_id, holding_of(caller.registry, agent_id, now=clock.now()))
     outcome = change_run(
         caller,
-        request.run_id,
+        run_id,
         _command(caller, request, agent_id, node_id=request.node_id),
         request=request_key(request, request.request_id),
     )
     if outcome.answer["claimed"]:
         return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs)
     return nothing_in_run(caller, outcome, agent_id, assigned_only=request.agent_id is not None)
+
+
+def _is_repeat(caller: Caller, run_id: RunId, request_id: str | None) -> bool:
+    return request_id is not None and request_id in open_run(caller, run_id).run.refs.operations
 
 
 def _command(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, *, node_id: NodeId | None) -> ClaimNode:
@@ -81,14 +100,18 @@ def _where_from(caller: Caller, request: ClaimNodeRequest) -> InvalidRequest:
 
 
 def _claim_from_queue(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId) -> ClaimNodeResult:
-    """The first of the agent's nodes that nobody else gets first."""
+    """The first of the agent's nodes; its lock is held, so no other claim of this agent can come between."""
+    registry = caller.registry
+    tick_due(registry, agent_id, now=clock.now())
     key = request_key(request, request.request_id)
-    queue = queue_of(caller.registry, agent_id, min_priority=request.min_priority or 1, now=clock.now())
-    if key is not None and (run_id := _run_claimed_before(caller, queue, key.id)) is not None:
+    held = holding_of(registry, agent_id, now=clock.now())
+    if key is not None and (run_id := _run_claimed_before(caller, held, key.id)) is not None:
         again = _command(caller, request, agent_id, node_id=None)
         outcome = change_run(caller, run_id, again, request=key)
-        return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs)
-    for row in queue.rows:
+        return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs, held=held)
+    _require_free_hands(request, agent_id, held)
+    min_priority = request.min_priority or 1
+    for row in queued(registry, agent_id, min_priority=min_priority, now=clock.now()):
         if row.held_back is not None:
             continue
         try:
@@ -96,16 +119,38 @@ def _claim_from_queue(caller: Caller, request: ClaimNodeRequest, agent_id: Agent
             outcome = change_run(caller, row.run_id, command, request=key)
         except _TAKEN:
             continue
-        return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs)
-    return nothing_in_queue(queue)
+        return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs, held=held)
+    return nothing_in_queue(queue_of(registry, agent_id, min_priority=min_priority, now=clock.now()))
 
 
-def _run_claimed_before(caller: Caller, queue: AgentQueue, request_id: str) -> RunId | None:
+def _run_claimed_before(caller: Caller, held: list[TaskRecord], request_id: str) -> RunId | None:
     """The run in which this very call already claimed: an agent that asks again holds what it got."""
-    for run_id in dict.fromkeys(held.run_id for held in queue.holding):
+    for run_id in dict.fromkeys(record.run.run_id for record in held):
         if request_id in caller.registry.read(run_id).run.refs.operations:
             return run_id
     return None
+
+
+def _require_free_hands(request: ClaimNodeRequest, agent_id: AgentId, held: list[TaskRecord]) -> None:
+    """Refuse an exclusive claim of an agent that is at work."""
+    if not request.exclusive or not held:
+        return
+    record = held[0]
+    raise Conflict(
+        f"agent {agent_id!r} is at work on task {record.task_id!r} (attempt {record.node.attempt}); "
+        "an exclusive claim takes nothing beside it",
+        hint="finish it first, or claim without exclusive",
+        next=(
+            NextCall("get_task", {"task_id": record.task_id}, "shows what it is"),
+            NextCall(
+                "finish_node",
+                {"run_id": record.run.run_id, "node_id": record.node.id, "fence": "<fence>", "outcome": "completed"},
+                "when the work is done",
+            ),
+        ),
+        agent_id=agent_id,
+        task_id=record.task_id,
+    )
 
 
 CLAIM_NODE = Operation(

@@ -1,29 +1,43 @@
 """An agent's queue: the ready work assigned to it, over all open runs, in one total order.
 
 The order is priority, then the time the node became ready, then the task id, so two agents who
-ask at once never differ about what comes first.
+ask at once never differ about what comes first. Reading a queue changes nothing: nodes whose
+lease ran out are shown where they will stand.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
 from typing import Literal
 
 from ..core.claimable import held_by, is_ripe, queue_key, ready_work
-from ..core.names import AgentId, RunId, moment
-from ..core.run import NodeState, RunState
+from ..core.names import AgentId, RunId, TaskId
+from ..core.run import NodeState
 from ..errors import RegistryError
 from ..registry import Registry
+from ..storage.views import TaskRecord
 
 HeldBack = Literal["paused", "backoff", "held"]
 
 
 @dataclass(frozen=True)
 class QueuedNode:
-    """A ready node of an agent. `held_back` says why it cannot be claimed now."""
+    """A ready node of an agent. `held_back` says why it cannot be claimed now, `held_by` which tasks hold it."""
 
-    run_id: RunId
-    node: NodeState
+    record: TaskRecord
     held_back: HeldBack | None = None
+    held_by: tuple[TaskId, ...] = ()
+
+    @property
+    def run_id(self) -> RunId:
+        """The node's run."""
+        return self.record.run.run_id
+
+    @property
+    def node(self) -> NodeState:
+        """The node as it stands."""
+        return self.record.node
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class AgentQueue:
     """What an agent has to do: `rows` ready, in queue order; `holding` under its leases; `pending` later."""
 
     rows: tuple[QueuedNode, ...]
-    holding: tuple[QueuedNode, ...]
+    holding: tuple[TaskRecord, ...]
     pending: int
 
     @property
@@ -40,58 +54,64 @@ class AgentQueue:
         return min((row.node.not_before for row in self.rows if row.node.not_before), default=None)
 
 
-def queue_of(registry: Registry, agent_id: AgentId, *, min_priority: int, now: datetime) -> AgentQueue:
-    """The queue of an agent, read from the states of all open runs; what time has ended there is ended first.
+def queue_of(registry: Registry, agent_id: AgentId, *, min_priority: int = 1, now: datetime) -> AgentQueue:
+    """The whole queue of an agent."""
+    return AgentQueue(
+        tuple(queued(registry, agent_id, min_priority=min_priority, now=now)),
+        tuple(holding_of(registry, agent_id, now=now)),
+        registry.views.pending(agent_id),
+    )
 
-    This looks at every run there is. It is the one place that an index of nodes by agent replaces.
-    """
-    rows: list[QueuedNode] = []
-    held: list[QueuedNode] = []
-    pending = 0
-    for run_id in list(registry.store.run_ids()):
-        state = _state_of(registry, run_id, agent_id, now)
-        if state is None:
+
+def queued(registry: Registry, agent_id: AgentId, *, min_priority: int = 1, now: datetime) -> Iterator[QueuedNode]:
+    """An agent's ready nodes in queue order, looked at one by one as they are taken."""
+    due = registry.views.due(agent_id, now)
+    fresh = sorted(_reconciled(registry, due, agent_id), key=_key)
+    others = (record for record in registry.views.ready(agent_id) if record.run.run_id not in due)
+    known: dict[TaskId, str] = {}
+    for record in merge(others, fresh, key=_key):
+        if record.node.priority < min_priority:
+            return
+        yield _judged(registry, record, now, known)
+
+
+def tick_due(registry: Registry, agent_id: AgentId, *, now: datetime) -> None:
+    """Record what time has ended in the runs an agent has a part in: lost work comes back to its queue."""
+    for run_id in registry.views.due(agent_id, now):
+        try:
+            registry.tick(run_id)
+        except RegistryError:
+            continue  # One damaged or busy run must not stop an agent's whole queue; doctor names it.
+
+
+def holding_of(registry: Registry, agent_id: AgentId, *, now: datetime) -> list[TaskRecord]:
+    """What an agent has under leases that still live."""
+    return [record for record in registry.views.holding(agent_id) if not record.node.lease_has_expired(now)]
+
+
+def _key(record: TaskRecord) -> tuple[int, str, str]:
+    return queue_key(record.run.run_id, record.node)
+
+
+def _reconciled(registry: Registry, run_ids: list[RunId], agent_id: AgentId) -> Iterator[TaskRecord]:
+    """Ready nodes of runs in which a lease or a wait may be over, as they are now."""
+    for run_id in run_ids:
+        try:
+            state = registry.read(run_id).run.state
+        except RegistryError:
             continue
-        pending += sum(1 for node in state.nodes.values() if node.agent_id == agent_id and node.status == "pending")
-        held += [
-            QueuedNode(run_id, node)
-            for node in state.nodes.values()
-            if node.status == "running" and node.lease is not None and node.lease.owner == agent_id
-        ]
-        rows += [
-            QueuedNode(run_id, node, _why_not(registry, state, node, now))
-            for node in ready_work(state)
-            if node.agent_id == agent_id and node.priority >= min_priority
-        ]
-    rows.sort(key=lambda row: queue_key(row.run_id, row.node))
-    return AgentQueue(tuple(rows), tuple(held), pending)
+        run = state.model_copy(update={"nodes": {}})
+        yield from (TaskRecord(run, node) for node in ready_work(state) if node.agent_id == agent_id)
 
 
-def _state_of(registry: Registry, run_id: RunId, agent_id: AgentId, now: datetime) -> RunState | None:
-    """An open run's state with what time has done to it; None where the agent has no part in it."""
-    try:
-        state = registry.store.state(run_id)
-        if state.status not in ("running", "paused"):
-            return None
-        if not any(_concerns(node, agent_id) for node in state.nodes.values()):
-            return None
-        if state.wake_at is not None and moment(state.wake_at) <= now:
-            state = registry.tick(run_id).run.state
-    except RegistryError:
-        return None  # One damaged or busy run must not stop an agent's whole queue; doctor names it.
-    return state
-
-
-def _concerns(node: NodeState, agent_id: AgentId) -> bool:
-    return node.is_open and (node.agent_id == agent_id or (node.lease is not None and node.lease.owner == agent_id))
-
-
-def _why_not(registry: Registry, state: RunState, node: NodeState, now: datetime) -> HeldBack | None:
-    if state.status == "paused":
-        return "paused"
+def _judged(registry: Registry, record: TaskRecord, now: datetime, known: dict[TaskId, str]) -> QueuedNode:
+    node = record.node
+    for task in node.depends_on:
+        if task not in known:
+            known[task] = registry.task_status(task)
+    holds = held_by(node, known)
+    if record.run.status == "paused":
+        return QueuedNode(record, "paused", holds)
     if not is_ripe(node, now):
-        return "backoff"
-    if node.depends_on:
-        tasks = {task: registry.task_status(task) for task in node.depends_on}
-        return "held" if held_by(node, tasks) else None
-    return None
+        return QueuedNode(record, "backoff", holds)
+    return QueuedNode(record, "held" if holds else None, holds)

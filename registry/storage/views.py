@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from ..core.claimable import queue_key
+from ..core.claimable import QueueKey, queue_key
 from ..core.names import AgentId, RunId, TaskId, moment, task_id
 from ..core.run import NodeState, RunState
 from ..core.tasks import TaskStatus, created_at, is_of_session, public_status, updated_at
@@ -87,6 +87,10 @@ class TaskViews(Protocol):
         """Ready work assigned to an agent in running and paused runs, in queue order."""
         ...
 
+    def ahead(self, agent_id: AgentId, key: QueueKey) -> int:
+        """How many of `ready` come before a place in the queue."""
+        ...
+
     def pending(self, agent_id: AgentId) -> int:
         """How many nodes of an agent wait for others in running and paused runs."""
         ...
@@ -111,6 +115,15 @@ def sort_key(record: TaskRecord, sort_by: SortBy) -> SortKey | None:
         return None if ended is None else (ended, record.task_id)
     at = created_at(record.run, record.node) if sort_by == "created" else updated_at(record.run, record.node)
     return (at, record.task_id)
+
+
+def is_within(query: TaskQuery, key: SortKey) -> bool:
+    """Whether a place in the list lies behind `after` and within the times wanted."""
+    return (
+        (query.after is None or key < query.after)
+        and (query.since is None or key[0] >= query.since)
+        and (query.until is None or key[0] < query.until)
+    )
 
 
 def matches(query: TaskQuery, record: TaskRecord) -> bool:
@@ -156,13 +169,7 @@ class ScannedViews:
         found: list[tuple[SortKey, TaskRecord]] = []
         for record in self._records():
             key = sort_key(record, query.sort_by)
-            if key is None or (query.after is not None and key >= query.after):
-                continue
-            if (query.since is not None and key[0] < query.since) or (
-                query.until is not None and key[0] >= query.until
-            ):
-                continue
-            if matches(query, record):
+            if key is not None and is_within(query, key) and matches(query, record):
                 found.append((key, record))
         found.sort(key=lambda pair: pair[0], reverse=True)
         return iter([record for _, record in found])
@@ -181,6 +188,10 @@ class ScannedViews:
             if record.node.agent_id == agent_id and record.node.status == "ready" and is_queued(record.node)
         ]
         return iter(sorted(found, key=lambda record: queue_key(record.run.run_id, record.node)))
+
+    def ahead(self, agent_id: AgentId, key: QueueKey) -> int:
+        """How many come before a place."""
+        return sum(1 for record in self.ready(agent_id) if queue_key(record.run.run_id, record.node) < key)
 
     def pending(self, agent_id: AgentId) -> int:
         """Nodes that will come later."""

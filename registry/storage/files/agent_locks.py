@@ -7,7 +7,7 @@ Who claims from an agent's queue holds the agent's lock meanwhile, so the order 
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from ...core.names import AgentId
@@ -124,10 +124,8 @@ def _is_current(root: int, agent_id: AgentId, lock: RunLock) -> bool:
 
 def _opened(root: int, agent_id: AgentId) -> int:
     try:
-        try:
+        with suppress(FileExistsError):
             os.mkdir(LOCKS, 0o755, dir_fd=root)
-        except FileExistsError:
-            pass
         folder = os.open(LOCKS, FOLDER, dir_fd=root)
         try:
             return os.open(agent_lock(agent_id), _FLAGS, 0o644, dir_fd=folder)
