@@ -1,6 +1,5 @@
 """What a command has while it runs: the registry, who asks, and whether a person or a script reads."""
 
-import getpass
 import os
 import sys
 from collections.abc import Mapping
@@ -155,6 +154,8 @@ def _is_set(variable: str) -> bool:
 
 def login() -> str:
     """The login name; empty where the system knows none."""
+    import getpass
+
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container may run under a number without a name

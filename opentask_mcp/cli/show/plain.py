@@ -1,12 +1,14 @@
 """The parts that every view is made of, and words of others made harmless."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from registry import clock
 
 Row = dict[str, Any]
 
@@ -46,11 +48,11 @@ def status(value: object, outcome: object = None) -> Text:
     return Text(text, style=STATUS_STYLES.get(str(value), ""))
 
 
-def when(moment: object, *, now: datetime | None = None) -> Text:
+def when(moment: object) -> Text:
     """A time as how long ago or ahead it is; the exact one is in the JSON."""
     if not isinstance(moment, str):
         return Text("")
-    seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()
+    seconds = (clock.now() - datetime.fromisoformat(moment)).total_seconds()
     return Text(f"{_length(seconds)} ago" if seconds >= 0 else f"in {_length(-seconds)}", style="dim")
 
 
