@@ -21,6 +21,7 @@ FIELD_HELP: Final[Mapping[str, str]] = {
     "effects_failed": "Effects that failed: id to reason.",
     "error": "What went wrong, in a sentence.",
     "event": "An event's name, lower case with dots.",
+    "exclusive": "Refuse while the agent still works on another node.",
     "expected_rev": "Refuse if the run has changed since this revision.",
     "fence": "The fence that the claim gave.",
     "force": "Retry beyond the limit.",
