@@ -7,7 +7,6 @@ replaced is kept beside it.
 """
 
 import hashlib
-import os
 from contextlib import suppress
 from typing import Final
 
@@ -19,6 +18,7 @@ from ...formats.event_line import event_of, read_object
 from ...formats.fold import Mark, Span
 from ...formats.legacy import EarlierFiles, run_of_earlier
 from ...formats.trail import Line, Torn, lines_in
+from .. import failpoints
 from . import atomic
 from .finding import trail_lines
 from .handles import Loaded, OpenRun
@@ -139,4 +139,4 @@ def _whole_end(place: Place, entry: OpenRun, told: list[str]) -> int:
         return size
     if read_object(last.raw) is None:
         return keep_torn(place, entry, (Torn(last.offset, last.end),), size, told)
-    return size + os.write(entry.writable_trail(), b"\n")
+    return size + failpoints.write("repair.newline", entry.writable_trail(), b"\n")

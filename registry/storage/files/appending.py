@@ -14,6 +14,7 @@ import os
 
 from ...core.names import RunId, shown
 from ...errors import OutcomeUnknown, StorageFault
+from .. import failpoints
 from . import atomic
 from .handles import OpenRun
 from .layout import TRAIL
@@ -38,7 +39,7 @@ def append(entry: OpenRun, chunk: bytes, *, end: int, synced: bool) -> int:
     except OSError as error:
         raise fault(error, "opening the trail") from error
     try:
-        written = os.write(trail, chunk)
+        written = failpoints.write("append.write", trail, chunk)
     except OSError as error:
         raise fault(error, "appending to the trail") from error
     offset = os.lseek(trail, 0, os.SEEK_CUR) - written
@@ -54,7 +55,7 @@ def append(entry: OpenRun, chunk: bytes, *, end: int, synced: bool) -> int:
         )
     if synced:
         try:
-            atomic.sync_bytes(trail)
+            atomic.sync_bytes(trail, step="append.sync")
         except OSError as error:
             entry.loaded = None
             raise unknown(entry.run_id, f"the disk did not confirm it ({error.strerror})") from error
@@ -78,6 +79,7 @@ def _take_back(entry: OpenRun, trail: int, offset: int, size: int) -> None:
     """Undo a write: cut it off where it is the end, else blank it."""
     try:
         if os.fstat(trail).st_size == offset + size:
+            failpoints.reach("append.cut")
             os.ftruncate(trail, offset)
         else:
             atomic.blank(entry.folder, TRAIL, offset, size)

@@ -16,6 +16,7 @@ from typing import Final
 
 from ...core.events import FileWrite
 from ...errors import Forbidden, RegistryError
+from .. import failpoints
 from .layout import OWN_FILES
 from .opening import components, fault, open_file, parent_of, read_at, read_file
 
@@ -40,16 +41,18 @@ def unique_name(base: str) -> str:
     return f".{base}.{_own}{next(_counter):x}.tmp"
 
 
-def sync(descriptor: int) -> None:
+def sync(descriptor: int, *, step: failpoints.Step = "folder.sync") -> None:
     """Make an open file or folder durable. On macOS only F_FULLFSYNC reaches the disk itself."""
+    failpoints.reach(step)
     if _FULLFSYNC is not None:
         fcntl.fcntl(descriptor, _FULLFSYNC)
     else:
         os.fsync(descriptor)
 
 
-def sync_bytes(descriptor: int) -> None:
+def sync_bytes(descriptor: int, *, step: failpoints.Step) -> None:
     """Make a file's bytes and size durable."""
+    failpoints.reach(step)
     if _FULLFSYNC is not None:
         fcntl.fcntl(descriptor, _FULLFSYNC)
     else:
@@ -60,18 +63,20 @@ def write_all(descriptor: int, text: bytes) -> None:
     """Write every byte or raise."""
     view = memoryview(text)
     while view:
-        view = view[os.write(descriptor, view) :]
+        view = view[failpoints.write("file.write", descriptor, view) :]
 
 
 def write_new(folder: int, name: str, text: bytes, *, synced: bool, mode: int = 0o644) -> None:
     """Write a file that is not there yet. A failed one is taken away again."""
+    failpoints.reach("file.open")
     descriptor = os.open(name, _NEW, mode, dir_fd=folder)
     try:
         write_all(descriptor, text)
         if synced:
-            sync(descriptor)
+            sync(descriptor, step="file.sync")
     except OSError:
         with suppress(OSError):
+            failpoints.reach("file.drop")
             os.unlink(name, dir_fd=folder)
         raise
     finally:
@@ -83,9 +88,11 @@ def replace(folder: int, name: str, text: bytes, *, synced: bool = False) -> Non
     temporary = unique_name(name)
     write_new(folder, temporary, text, synced=synced)
     try:
+        failpoints.reach("replace.rename")
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         with suppress(OSError):
+            failpoints.reach("file.drop")
             os.unlink(temporary, dir_fd=folder)
         raise
     if synced:
@@ -172,6 +179,7 @@ class Placement:
             with suppress(FileNotFoundError):
                 _hold(parent, name, backup)
                 placed.backup = backup
+            failpoints.reach("place.rename")
             os.rename(placed.temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
             placed.is_there = True
             if self._synced:
@@ -182,6 +190,7 @@ class Placement:
         for placed in self._files:
             if placed.backup is not None:
                 with suppress(OSError), parent_of(self._folder, placed.path) as (parent, _):
+                    failpoints.reach("place.drop")
                     os.unlink(placed.backup, dir_fd=parent)
         self._files = []
 
@@ -189,6 +198,7 @@ class Placement:
         """Put back what was there before."""
         for placed in reversed(self._files):
             with suppress(OSError, RegistryError), parent_of(self._folder, placed.path) as (parent, name):
+                failpoints.reach("place.restore")
                 if placed.backup is not None:
                     os.rename(placed.backup, name, src_dir_fd=parent, dst_dir_fd=parent)
                 elif placed.is_there:
@@ -201,6 +211,7 @@ class Placement:
 def _hold(folder: int, name: str, second: str) -> None:
     """Give a file a second name; where the file system has no such thing, a copy."""
     try:
+        failpoints.reach("place.hold")
         os.link(name, second, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
@@ -212,8 +223,9 @@ def blank(folder: int, name: str, offset: int, size: int) -> None:
     """Overwrite bytes of a file with an empty line, where others stand behind them."""
     descriptor = open_file(folder, name, os.O_WRONLY)
     try:
+        failpoints.reach("blank.write")
         os.pwrite(descriptor, b" " * (size - 1) + b"\n", offset)
-        sync_bytes(descriptor)
+        sync_bytes(descriptor, step="blank.sync")
     finally:
         os.close(descriptor)
 

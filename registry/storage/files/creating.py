@@ -17,6 +17,7 @@ from ...errors import Conflict
 from ...formats.event_line import crc_of, seal
 from ...formats.fold import Mark
 from ...formats.projections import write_plan
+from .. import failpoints
 from ..port import Committed
 from . import atomic
 from .handles import Loaded, OpenRun
@@ -80,9 +81,11 @@ def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[],
     building = f"{BUILDING}{os.urandom(8).hex()}"
     text, crc = write_plan(decision.run.plan)
     try:
+        failpoints.reach("create.folder")
         os.mkdir(building, 0o755, dir_fd=runs)
         entry = _filled(place, runs, building, decision, plan=crc, now_text=now_text)
         try:
+            failpoints.reach("create.rename")
             os.rename(building, run_id, src_dir_fd=runs, dst_dir_fd=runs)
         except OSError:
             entry.close()
@@ -113,10 +116,12 @@ def _filled(
     try:
         for name, text in ((TRAIL, chunk), (CONTROL, b""), (LOCK, b"")):
             atomic.write_new(folder, name, text, synced=True)
+        failpoints.reach("create.node")
         os.mkdir(NODES, 0o755, dir_fd=folder)
         nodes = folder_at(folder, NODES)
         try:
             for node_id in run.state.nodes:
+                failpoints.reach("create.node")
                 os.mkdir(node_id, 0o755, dir_fd=nodes)
             _write_files(folder, decision.files)
             atomic.sync(nodes)

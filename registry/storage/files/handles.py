@@ -20,6 +20,7 @@ from ...core.run import Run
 from ...errors import InvalidRequest, NotFound
 from ...formats.fold import Mark
 from ...formats.projections import NodeTexts
+from .. import failpoints
 from .layout import LOCK, TRAIL
 from .locks import RunLock
 from .opening import folder_at, open_file
@@ -89,6 +90,7 @@ class OpenRun:
         """The trail, made where there is none: a run whose trail was deleted must be able to begin a new one."""
         if self.trail is None:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            failpoints.reach("append.open")
             self.trail = os.open(TRAIL, flags, 0o644, dir_fd=self.folder)
         return self.trail
 
@@ -98,6 +100,7 @@ class OpenRun:
         with self._opening:
             if self._lock is None:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+                failpoints.reach("lock.open")
                 self._lock = RunLock(os.open(LOCK, flags, 0o644, dir_fd=self.folder), now_text=self._now_text)
             return self._lock
 

@@ -10,6 +10,7 @@ from ...core.record import Bag
 from ...formats.control_line import read_control, write_control
 from ...formats.event_line import read_object
 from ...formats.trail import lines_in
+from .. import failpoints
 from .handles import OpenRun
 from .layout import CONTROL
 from .opening import open_file, read_at, read_file
@@ -83,7 +84,7 @@ def append_applied(entry: OpenRun, line: Bag, *, judged: int) -> int:
         size = os.fstat(descriptor).st_size
         if size and read_at(descriptor, size - 1, 1) != b"\n":
             text = b"\n" + text
-        os.write(descriptor, text)
+        failpoints.write("inbox.write", descriptor, text)
         end = os.lseek(descriptor, 0, os.SEEK_CUR)
     finally:
         os.close(descriptor)

@@ -19,6 +19,7 @@ from pydantic_core import from_json, to_json
 
 from ...core.names import RunId, shown
 from ...errors import LockTimeout
+from .. import failpoints
 
 _POLL_S: Final = 0.001
 _POLL_S_MAX: Final = 0.002
@@ -65,6 +66,7 @@ class RunLock:
         note = to_json({"pid": os.getpid(), "since": self._now_text(), "op": op[:60]})
         # A full disk must not keep anybody from the lock; the note is a courtesy.
         with suppress(OSError):
+            failpoints.reach("lock.note")
             os.pwrite(self.descriptor, note[: _NOTE_BYTES - 1].ljust(_NOTE_BYTES - 1) + b"\n", 0)
 
     def release(self) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 
 from ...core.names import shown
 from ...errors import Forbidden, InvalidRequest, RegistryError, StorageFault, StorageFull
+from .. import failpoints
 
 _BASE: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 FOLDER: Final = _BASE | os.O_RDONLY | os.O_DIRECTORY
@@ -72,6 +73,7 @@ def parent_of(folder: int, path: str, *, make: bool = False) -> Iterator[tuple[i
         for part in folders:
             if make:
                 with suppress(FileExistsError):
+                    failpoints.reach("folder.make")
                     os.mkdir(part, 0o755, dir_fd=current)
             try:
                 deeper = folder_at(current, part)

@@ -16,6 +16,7 @@ from ...core.run import Run
 from ...errors import RegistryError
 from ...formats.fold import Mark
 from ...formats.projections import StateHead, write_plan, write_refs, write_state
+from .. import failpoints
 from . import atomic
 from .handles import Loaded, OpenRun
 from .layout import NODES, PLAN, REFS, STATE, plan_cache
@@ -134,6 +135,7 @@ def _make_node_folders(entry: OpenRun, run: Run, before: Run) -> None:
         try:
             for node_id in added:
                 with suppress(FileExistsError):
+                    failpoints.reach("folder.make")
                     os.mkdir(node_id, 0o755, dir_fd=nodes)
         finally:
             os.close(nodes)

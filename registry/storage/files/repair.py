@@ -20,6 +20,7 @@ from ...core.record import Bag
 from ...core.run import Actor, Log, Run
 from ...formats.fold import joined
 from ...formats.trail import Torn
+from .. import failpoints
 from . import atomic
 from .finding import Found
 from .handles import Loaded, OpenRun
@@ -58,7 +59,7 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
     if found.torn:
         size = keep_torn(place, entry, found.torn, size, told)
     if found.open_line:
-        spans = joined(loaded.mark.unadopted, (size, os.write(entry.writable_trail(), b"\n")))
+        spans = joined(loaded.mark.unadopted, (size, failpoints.write("repair.newline", entry.writable_trail(), b"\n")))
         size, loaded = size + 1, replace(loaded, mark=replace(loaded.mark, unadopted=spans))
     for name, text in found.edited:
         kept = atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text) if text else None
@@ -81,6 +82,7 @@ def keep_torn(place: Place, entry: OpenRun, torn: Sequence[Torn], size: int, tol
     """Keep torn bytes and take them out of the trail; give its new size."""
     trail = entry.writable_trail()
     with suppress(FileExistsError):
+        failpoints.reach("folder.make")
         os.mkdir(TORN, 0o755, dir_fd=entry.folder)
     folder = folder_at(entry.folder, TORN)
     total = 0
@@ -95,6 +97,7 @@ def keep_torn(place: Place, entry: OpenRun, torn: Sequence[Torn], size: int, tol
     for piece in sorted(torn, key=lambda piece: piece.offset, reverse=True):
         # What somebody appends at this very moment must not be cut off with it.
         if piece.end == end and os.fstat(trail).st_size == end:
+            failpoints.reach("repair.cut")
             os.ftruncate(trail, piece.offset)
             end = piece.offset
         else:

@@ -12,6 +12,7 @@ from ...core.names import AgentId, NodeId, RunId, is_id, iso
 from ...core.record import Bag
 from ...core.run import RunState
 from ...errors import LogCorrupt, NotFound, RegistryError
+from .. import failpoints
 from ..port import Committed, LoggedEvent, Problem, Reading
 from . import adopt, inbox
 from .agent_locks import AgentLocks
@@ -91,6 +92,7 @@ class FileStore:
         run_id = decision.run.state.run_id
         self._require_writable()
         try:
+            failpoints.reach("create.runs")
             os.makedirs(self._runs_path, exist_ok=True)
             runs = self._open.runs()
             by = self._names.taken(runs, run_id)
