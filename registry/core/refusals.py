@@ -13,6 +13,7 @@ from ..errors import (
     NotFound,
     RunPaused,
 )
+from .flow import Flow
 from .lifecycle import NodeVerb, sources_in_words
 from .names import NodeId, RunId, moment, nearest, shown
 from .run import NodeState, RunState
@@ -41,6 +42,8 @@ def node_not_found(run_id: RunId, node_id: str, known: list[NodeId]) -> NotFound
 
 def run_is_over(state: RunState, *, asked: str) -> IllegalTransition:
     """The run has ended."""
+    if state.flow is not None:
+        return _flow_is_over(state, state.flow, asked=asked)
     hint = "a failed run goes on after request_control retry or skip of a failed node"
     return IllegalTransition(
         f"run {state.run_id!r} is {state.status}; {asked} needs an open run",
@@ -48,6 +51,30 @@ def run_is_over(state: RunState, *, asked: str) -> IllegalTransition:
         next=(NextCall("get_run", {"run_id": state.run_id}, "shows how it ended"),),
         run_id=state.run_id,
         status=state.status,
+    )
+
+
+def _flow_is_over(state: RunState, flow: Flow, *, asked: str) -> IllegalTransition:
+    may_open = flow.status != "cancelled"
+    return IllegalTransition(
+        f"flow {state.run_id!r} is {flow.status}; {asked} needs an open one",
+        hint="update_flow resume with reopen: true opens it again" if may_open else "create_flow begins another",
+        next=(NextCall("get_flow", {"flow_id": state.run_id}, "shows the flow with its revision"),),
+        run_id=state.run_id,
+        status=state.status,
+    )
+
+
+def carried_elsewhere(state: RunState, node: NodeState) -> IllegalTransition:
+    """Somebody tried to claim a child of a flow, which is nobody's to take."""
+    return IllegalTransition(
+        f"{node.id!r} is a child of a flow: its controller has it carried outside and reports it. "
+        "claim_node needs work that is in a queue",
+        hint="append_event node.started, node.completed or node.failed reports how it goes; no fence is needed",
+        next=(NextCall("get_flow", {"flow_id": state.run_id}, "shows the flow and its children"),),
+        run_id=state.run_id,
+        node_id=node.id,
+        status=node.status,
     )
 
 
@@ -88,9 +115,19 @@ def situation(node: NodeState) -> str:
 
 
 def illegal_step(
-    state: RunState, nodes: Mapping[NodeId, NodeState], node: NodeState, *, verb: NodeVerb, asked: str
+    state: RunState,
+    nodes: Mapping[NodeId, NodeState],
+    node: NodeState,
+    *,
+    verb: NodeVerb,
+    asked: str,
+    needed: str | None = None,
 ) -> IllegalTransition:
-    """The lifecycle table has no such step; says why and which call is legal."""
+    """The lifecycle table has no such step; says why and which call is legal.
+
+    Args:
+        needed: The statuses in words, where what was asked takes fewer than the table's step.
+    """
     if verb == "retry" and node.status == "completed":
         return IllegalTransition(
             f"node {node.id!r} is completed; {asked} needs {sources_in_words('retry')}",
@@ -102,7 +139,7 @@ def illegal_step(
         )
     why = f": {why_pending(node, nodes)}" if node.status == "pending" else ""
     return IllegalTransition(
-        f"node {node.id!r} is {situation(node)}{why}. {asked} needs {sources_in_words(verb)}",
+        f"node {node.id!r} is {situation(node)}{why}. {asked} needs {needed or sources_in_words(verb)}",
         hint=_way_on(node),
         next=_calls_instead(state, nodes, node),
         run_id=state.run_id,

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeVar, Union, get_args, get_orig
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
 from ..core.limits import REQUEST_BYTES_MAX
@@ -102,7 +103,8 @@ def _refusal(
     mended: Mapping[str, Json],
 ) -> InvalidRequest:
     fields = operation.request.model_fields
-    takes = ", ".join(f"{name}*" if field.is_required() else name for name, field in fields.items())
+    told = {name: field for name, field in fields.items() if not _is_for_scripts(field)}
+    takes = ", ".join(f"{name}*" if field.is_required() else name for name, field in told.items())
     said = list(dict.fromkeys(faults))
     return InvalidRequest(
         "; ".join(said[:FAULTS_SHOWN]) + (f"; and {len(said) - FAULTS_SHOWN} more" if len(said) > FAULTS_SHOWN else ""),
@@ -161,6 +163,11 @@ def _left_open(name: str, value: object) -> str | None:
         if isinstance(part, str) and _PLACEHOLDER.fullmatch(part):
             return f"{name} is still the placeholder {part!r}; {_where_from(name)}"
     return None
+
+
+def _is_for_scripts(field: FieldInfo) -> bool:
+    """Whether the field stands in no schema, so that a model is not told of it."""
+    return any(isinstance(mark, SkipJsonSchema) for mark in field.metadata)
 
 
 def _takes_null(field: FieldInfo) -> bool:
