@@ -7,7 +7,7 @@ they forgot to replace. The first two mean what they say; the third is refused.
 import re
 from collections.abc import Iterable, Mapping
 from types import UnionType
-from typing import Annotated, Final, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -26,6 +26,7 @@ A = TypeVar("A", bound=Result)
 
 FAULTS_SHOWN: Final = 12
 ECHO_MAX: Final = 80
+_LEFT_OUT: Final = cast(type, SkipJsonSchema)  # type checkers are shown a generic alias in its place
 _PLACEHOLDER: Final = re.compile(r"<[^<>\n]{1,60}>")
 _TASK_ID: Final = re.compile(r"(?P<run_id>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<node_id>[A-Za-z0-9][A-Za-z0-9._-]*)")
 _TYPES: Final = {
@@ -167,7 +168,7 @@ def _left_open(name: str, value: object) -> str | None:
 
 def _is_for_scripts(field: FieldInfo) -> bool:
     """Whether the field stands in no schema, so that a model is not told of it."""
-    return any(isinstance(mark, SkipJsonSchema) for mark in field.metadata)
+    return any(isinstance(mark, _LEFT_OUT) for mark in field.metadata)
 
 
 def _takes_null(field: FieldInfo) -> bool:

@@ -31,7 +31,7 @@ def test_a_task_id_where_a_run_id_belongs_is_taken_apart(caller: Caller) -> None
     assert refusal(caller, "claim_node", run_id="audit-1:gather").splitlines() == [
         "invalid_request: 'audit-1:gather' is a task id; send run_id 'audit-1', node_id 'gather'",
         "hint: claim_node takes: run_id, node_id, agent_id, session_key, lease_s, min_priority, inline_inputs, "
-        "request_id",
+        "exclusive, request_id",
         'next: claim_node {"run_id": "audit-1", "node_id": "gather"}',
     ]
 
@@ -41,7 +41,7 @@ def test_a_claim_too_early_says_what_is_missing_and_what_is_ready(caller: Caller
     given_run(caller)
 
     assert refusal(caller, "claim_node", run_id="audit-1", node_id="summary") == (
-        "illegal_transition: node 'summary' is pending: it needs 'gate' (pending). claim_node needs ready or waiting\n"
+        "illegal_transition: node 'summary' is pending: it needs 'gate' (pending). claim_node needs ready\n"
         "hint: get_run shows what is ready\n"
         'next: claim_node {"run_id": "audit-1", "node_id": "gather"}'
     )

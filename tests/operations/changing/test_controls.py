@@ -172,7 +172,7 @@ def test_nobody_is_asked_about_what_cannot_be_done(caller: Caller) -> None:
 
     assert early.splitlines()[0] == (
         "illegal_transition: node 'gate' is pending: it needs 'security' (pending), 'speed' (pending). "
-        "approve needs running or waiting"
+        "approve needs waiting"
     )
     assert (again["applied"], again["repeated"], again["decision"]) == (True, True, "approved")
 

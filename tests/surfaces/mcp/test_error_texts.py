@@ -3,7 +3,9 @@
 The page is read by people before it is kept: an error text is an interface.
 """
 
+import itertools
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,15 @@ from mcp_types import TextContent
 
 from opentask_mcp.mcp.server import build_server
 from opentask_mcp.mcp.serving import Serving
+from registry import clock
 from registry.registry import Registry
 from registry.settings import Settings
 from tests.surfaces.cli.fixture import AUDIT
-from tests.surfaces.parity.test_parity import FENCE, as_chance_repeats, prepared, standing
-
-__all__ = ["standing"]
 
 KEPT = Path(__file__).parent / "golden" / "error_texts.txt"
 R = "audit-1"
+AT = datetime(2026, 1, 1, 9, tzinfo=UTC)
+FENCE = "1-secretaa"
 WORSE = AUDIT.replace("needs: [gather]", "needs: [gathr]").replace("kind: approval", "kind: aproval")
 BEGIN: list[tuple[str, dict[str, Any]]] = [
     ("scaffold_run", {"workflow_path": "audit", "run_id": R}),
@@ -106,12 +108,27 @@ LATER: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-async def test_every_refusal_reads_as_it_was_approved(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, standing: None
-) -> None:
+@pytest.fixture
+def repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands, and chance that gives the same each time."""
+    numbers = itertools.count(1)
+    monkeypatch.setattr(clock, "now", lambda: AT)
+    monkeypatch.setattr(clock, "fresh_secret", lambda: "secretaa")
+    monkeypatch.setattr(clock, "fresh_id", lambda prefix: f"{prefix}-{next(numbers):015}")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A registry with the audit workflow."""
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "workflows" / "audit.task.md").write_text(AUDIT, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("repeatable")
+async def test_every_refusal_reads_as_it_was_approved(root: Path) -> None:
     """A model goes by these words; a change of them is a change of the product."""
-    as_chance_repeats(monkeypatch)
-    root = prepared(tmp_path)
     registry = Registry.open(Settings(root=root))
     page = []
     async with Client(build_server(registry, serving=Serving(toolsets=("core",), agent="cc"))) as client:
