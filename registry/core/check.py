@@ -9,6 +9,7 @@ adopted with faults must stay workable.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from .flow import RUN_END, Flow
 from .graph import find_cycle
 from .lifecycle import NODE_TRANSITIONS
 from .limits import ATTEMPTS_KEPT
@@ -99,8 +100,35 @@ def _log_faults(before: Run, after: Run) -> Faults:
         yield f"rev {old.rev}, seq {old.seq} is followed by rev {new.rev}, seq {new.seq}"
     if new.state_rev not in (old.state_rev, new.rev):
         yield f"the callers' rev went from {old.state_rev} to {new.state_rev} in rev {new.rev}"
+    if (flow_fault := _revision_fault(before.state.flow, after.state.flow)) is not None:
+        yield flow_fault
     if before.state.status == "cancelled" and after.state.status != "cancelled":
         yield f"a cancelled run became {after.state.status}"
+
+
+def _revision_fault(old: Flow | None, new: Flow | None) -> str | None:
+    if old is None or new is None:
+        return None if old is new else "a run became a flow, or a flow a run"
+    wanted = old.revision + (old != new)
+    return None if new.revision == wanted else f"the flow went from revision {old.revision} to {new.revision}"
+
+
+def _flow_faults(run: Run) -> Faults:
+    """A run that code plans has no end of its own: its flow says how it stands."""
+    state, flow = run.state, run.state.flow
+    assert flow is not None
+    ends = {str(how): end for how, end in RUN_END.items()}
+    if state.status not in ({ends[flow.status]} if flow.is_ended else {"running", "paused"}):
+        yield f"the run is {state.status} with a flow that is {flow.status}"
+    if flow.status == "cancelled" and flow.cancel_requested_at is None:
+        yield "the flow is cancelled though nobody wanted it"
+    if flow.revision < 0:
+        yield f"the flow has revision {flow.revision}"
+    if flow.is_ended:
+        left = [node.id for node in state.nodes.values() if node.is_open]
+        kept = [node_id for node_id in left if state.nodes[node_id].managed and flow.status != "cancelled"]
+        if len(kept) != len(left):
+            yield f"the flow is {flow.status} with nodes that are open"
 
 
 def _run_faults(run: Run) -> Faults:
@@ -109,6 +137,9 @@ def _run_faults(run: Run) -> Faults:
         yield f"the run is {state.status} and says {'who' if state.paused else 'nobody'} paused it"
     if len(run.plan.nodes) != len(state.nodes) or run.plan.nodes.keys() != state.nodes.keys():
         yield "the plan and the state do not have the same nodes"
+    if state.flow is not None:
+        yield from _flow_faults(run)
+        return
     statuses = {node.status for node in state.nodes.values()}
     if state.status in ENDED_RUN:
         left = statuses & (OPEN_NODE - {"pending"} if state.status == "failed" else OPEN_NODE)
@@ -181,6 +212,10 @@ def _field_faults(run: Run, node: NodeState) -> Faults:
         yield f"is {node.status} with the outcome {node.outcome}"
     if len(node.attempts) > ATTEMPTS_KEPT:
         yield f"keeps {len(node.attempts)} attempts"
+    if node.managed and (node.lease is not None or run.state.flow is None):
+        yield "is carried outside, under a lease or in a run without a flow"
+    if node.lost_at is not None and not (node.managed and node.is_open):
+        yield f"is {node.status} and would be given up"
     if node.kind not in WORK_KINDS and (node.lease is not None or node.status == "running"):
         yield f"is somebody's work though it is of kind {node.kind}"
     yield from _lease_faults(node)

@@ -4,11 +4,13 @@ A command is made by an operation from a checked request. It carries everything 
 be made up inside the core: fresh ids, fences, the actor. Lengths and ids are checked already.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .flow import ChildRuntime, Flow
 from .names import AgentId, NodeId, RunId, TaskId
-from .record import Bag
+from .record import Bag, Json
 from .run import Actor, DeliveryContext
 from .workflow import NodeDefinition, WaitFor, Workflow
 
@@ -44,6 +46,8 @@ class CreateRun:
     driver_session_key: str | None = None
     delivery_context: DeliveryContext | None = None
     errand: "Errand | None" = None
+    flow: Flow | None = None
+    """Set for a run that code plans while it goes; its workflow has no nodes yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,8 +265,63 @@ class AdoptLines(Command):
     lines: tuple[ForeignLine, ...]
 
 
+FlowChanges = Mapping[str, Json]
+"""Values by `FlowField`."""
+FlowAction = Literal["set_waiting", "resume", "finish", "fail", "request_cancel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkTask(Command):
+    """Link work that somebody outside carries to a flow, as a node; this does not start it.
+
+    Args:
+        owner_key: The session that asks; of another session's flow nothing is told. None asks for any.
+        title: What lists call it; `prompt` is the task in full.
+    """
+
+    owner_key: str | None = None
+    runtime: ChildRuntime
+    title: str
+    prompt: str
+    child_session_key: str | None = None
+    worker_run_id: str | None = None
+    parent: TaskId | None = None
+    agent_id: AgentId | None = None
+    label: str | None = None
+    status: Literal["queued", "running"] = "queued"
+    started_at: str | None = None
+    last_event_at: str | None = None
+    progress: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateFlow(Command):
+    """Change a flow at the revision its controller knows.
+
+    Args:
+        changes: Fields to set, None to clear; what is not in it stays.
+        status: What a resumed flow is.
+        reopen: A resume may open an ended flow again.
+    """
+
+    action: FlowAction
+    expected_revision: int
+    owner_key: str | None = None
+    changes: FlowChanges = field(default_factory=dict)
+    status: Literal["queued", "running"] = "queued"
+    reopen: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelFlow(Command):
+    """Cancel a flow: its active children are asked to stop, and the end of the last one ends it."""
+
+    owner_key: str | None = None
+    message: str | None = None
+
+
 AnyCommand = (
     ClaimNode | FinishNode | HeartbeatNode | AppendEvent | WriteHandoff | WriteArtifact | Control | Bind
     | AddNode | RewireNode | RemoveNode | EditPlan | Tick | ApplyInbox | AdoptLines
-    | CancelTask
+    | CancelTask | LinkTask | UpdateFlow | CancelFlow
 )  # fmt: skip

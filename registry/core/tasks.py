@@ -3,11 +3,11 @@
 import re
 from typing import Final, Literal
 
+from .flow import Runtime as Runtime
 from .names import RunId, WorkflowId
 from .run import NodeState, RunState
 
 TaskStatus = Literal["queued", "running", "completed", "failed", "timed_out", "cancelled"]
-Runtime = Literal["subagent", "session", "acp", "cli", "cron", "wait", "approval"]
 
 TASK_WORKFLOW: Final[WorkflowId] = "task"
 """The workflow of a run that was made from one errand."""
@@ -49,7 +49,7 @@ def terminal_outcome(node: NodeState) -> str | None:
 
 def runtime_of(node: NodeState) -> Runtime:
     """What kind of thing carries the work."""
-    return _RUNTIMES.get(node.kind, "session")
+    return node.runtime or _RUNTIMES.get(node.kind, "session")
 
 
 def created_at(run: RunState, node: NodeState) -> str:
@@ -63,6 +63,8 @@ def updated_at(run: RunState, node: NodeState) -> str:
     moments += [at for at in (node.ready_at, node.started_at, node.waiting_since, node.completed_at) if at]
     if node.lease is not None and node.lease.heard_at:
         moments.append(node.lease.heard_at)
+    if node.heard_at:
+        moments.append(node.heard_at)
     if node.attempts:
         moments.append(node.attempts[-1].at)
     return max(moments)

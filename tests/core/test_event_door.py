@@ -39,6 +39,7 @@ _DOOR = {
     "run.message.sent": (MESSAGED, None, {"effectId": "message-2-1"}, ("run.message.sent",), "record"),
     "cron.patched": (PAUSED, None, {"effectId": EFFECT}, ("effect.confirmed", "cron.patched"), "record"),
     "node.heartbeat": (WORK, "a", {}, ("node.heartbeat",), "record"),
+    "session.gone": (WORK, None, {"value": "agent:x:y"}, ("session.gone",), "note"),
     "node.session_bound": (WORK, "a", {"value": "s"}, ("node.session_bound",), "record"),
     "node.child_session_bound": (WORK, "a", {"value": "s"}, ("node.child_session_bound",), "record"),
     "node.run_bound": (WORK, "a", {"value": "r"}, ("node.run_bound",), "record"),

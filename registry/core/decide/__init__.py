@@ -6,6 +6,7 @@ says what must be persisted, and storage persists it (the idea is etcd/raft's).
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
 from ...errors import RegistryError
@@ -16,6 +17,7 @@ from ..commands import (
     AppendEvent,
     ApplyInbox,
     Bind,
+    CancelFlow,
     CancelTask,
     ClaimNode,
     Control,
@@ -23,9 +25,11 @@ from ..commands import (
     EditPlan,
     FinishNode,
     HeartbeatNode,
+    LinkTask,
     RemoveNode,
     RewireNode,
     Tick,
+    UpdateFlow,
     WriteArtifact,
     WriteHandoff,
 )
@@ -33,8 +37,8 @@ from ..draft import Draft
 from ..events import Decision, Facts
 from ..names import NodeId
 from ..record import Json
-from ..run import Actor, Run
-from . import controls, effects, plan, texts, work
+from ..run import Actor, NodeState, Run
+from . import children, controls, effects, flows, plan, texts, work
 from .bindings import bind
 from .controls import needs_person
 from .create import create
@@ -105,7 +109,7 @@ def reconcile(run: Run, facts: Facts) -> tuple[Run, frozenset[NodeId]]:
     Returns:
         The run, and the nodes that are shown otherwise than they are recorded.
     """
-    if not any(node.lease_has_expired(facts.now) for node in run.state.nodes.values() if node.status == "running"):
+    if not any(_is_overdue(node, facts.now) for node in run.state.nodes.values()):
         return run, frozenset()
     draft = Draft(run, facts, _READER)
     expire_leases(draft)
@@ -113,10 +117,14 @@ def reconcile(run: Run, facts: Facts) -> tuple[Run, frozenset[NodeId]]:
     return run.model_copy(update={"state": run.state.model_copy(update={"nodes": draft.nodes})}), changed
 
 
+def _is_overdue(node: NodeState, now: datetime) -> bool:
+    return (node.status == "running" and node.lease_has_expired(now)) or node.is_given_up(now)
+
+
 def _tick(draft: Draft, command: Tick) -> None:
     unknown: list[Json] = []
     for effect_id in command.effects_done:
-        if not (effects.confirm(draft, effect_id) or controls.acknowledge(draft, effect_id)):
+        if not (children.confirm(draft, effect_id) or controls.acknowledge(draft, effect_id)):
             unknown.append(effect_id)
     for effect_id, error in command.effects_failed.items():
         if not effects.report_failure(draft, effect_id, error):
@@ -173,5 +181,8 @@ _DECIDERS: Final[dict[type, Callable[..., None]]] = {
     Tick: _tick,
     AdoptLines: _adopt,
     CancelTask: controls.cancel_task,
+    LinkTask: flows.link_task,
+    UpdateFlow: flows.update_flow,
+    CancelFlow: flows.cancel_flow,
 }
 """One function a command."""

@@ -68,6 +68,7 @@ def ended(draft: Draft, node: NodeState, how: str, *, error: str | None = None) 
     return {
         "attempts": (*node.attempts, record)[-ATTEMPTS_KEPT:] if worked else node.attempts,
         "lease": None,
+        "lost_at": None,
         "deadline": None,
         "deadline_left_s": None,
         "not_before": None,

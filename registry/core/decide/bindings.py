@@ -59,7 +59,7 @@ def _bind_node(draft: Draft, node_id: NodeId, command: Bind) -> list[str]:
         )
         bound.append("session_key")
     if command.child_session_key:
-        draft.change(node_id, child_session_key=command.child_session_key)
+        draft.change(node_id, child_session_key=command.child_session_key, lost_at=None)
         draft.set_refs(child_sessions={**draft.refs.child_sessions, node_id: command.child_session_key})
         draft.tell(
             "node.child_session_bound",

@@ -23,7 +23,7 @@ from ..refusals import illegal_step, not_a_persons_place, retries_used_up, run_i
 from ..run import Message, NodeState, Paused, Run
 from ..tasks import is_task_run
 from ..workflow import WORK_KINDS
-from . import effects, steps
+from . import effects, flows, steps
 from .tick import reopen_if_possible
 
 
@@ -166,6 +166,9 @@ def cancel(draft: Draft, message: str | None) -> bool:
         return False
     if draft.state.is_ended:
         raise run_is_over(draft.state, asked="cancel")
+    if draft.state.flow is not None:
+        # A flow ends by its own methods; its children are asked to stop, and their ends are waited for.
+        return flows.cancel(draft, message)
     for node in list(draft.nodes.values()):
         if node.is_open:
             steps.skip(draft, node.id, outcome="cancelled", message=message, asked="cancel")
@@ -194,6 +197,7 @@ def retry(draft: Draft, command: Control) -> bool:
     if node.status not in ("failed", "skipped"):
         raise illegal_step(draft.state, draft.nodes, node, verb="retry", asked="retry")
     _require_not_cancelled(draft, asked="retry")
+    _require_wanted(draft)
     limit = draft.plan.retry_of(node.id).max_retries
     if node.retry_count >= limit and not command.force:
         raise retries_used_up(draft.state, node, limit=limit)
@@ -205,7 +209,8 @@ def retry(draft: Draft, command: Control) -> bool:
 def skip(draft: Draft, command: Control) -> bool:
     """Let the run go on without a node."""
     node = _the_node(draft, command)
-    _require_not_cancelled(draft, asked="skip")
+    if not (node.managed and node.is_open):
+        _require_not_cancelled(draft, asked="skip")
     if node.status == "skipped":
         return False
     steps.skip(draft, node.id, message=command.message)
@@ -216,6 +221,21 @@ def skip(draft: Draft, command: Control) -> bool:
 def _require_not_cancelled(draft: Draft, *, asked: str) -> None:
     if draft.state.status in ("cancelled", "completed"):
         raise run_is_over(draft.state, asked=asked)
+
+
+def _require_wanted(draft: Draft) -> None:
+    """Refuse to open work again for a flow that has ended or is to be cancelled."""
+    flow = draft.state.flow
+    if flow is None or not (flow.is_ended or flow.cancel_requested_at is not None):
+        return
+    how = flow.status if flow.is_ended else "to be cancelled"
+    raise IllegalTransition(
+        f"flow {draft.state.run_id!r} is {how}; retry needs one that goes on",
+        hint="update_flow resume with reopen: true opens an ended flow again",
+        next=(NextCall("get_flow", {"flow_id": draft.state.run_id}, "shows the flow with its revision"),),
+        run_id=draft.state.run_id,
+        status=flow.status,
+    )
 
 
 def approve(draft: Draft, command: Control) -> bool:
@@ -230,7 +250,7 @@ def approve(draft: Draft, command: Control) -> bool:
         # A pause holds it before its wait; the person need not be asked twice.
         steps.begin_wait(draft, node.id, draft.plan.nodes[node.id].wait_for, by=draft.system)
     elif node.status != "waiting":
-        raise illegal_step(draft.state, draft.nodes, node, verb="complete", asked="approve")
+        raise illegal_step(draft.state, draft.nodes, node, verb="complete", asked="approve", needed="waiting")
     if node.kind in WORK_KINDS:
         steps.release(draft, node.id, message=command.message, asked="approve")
     else:
@@ -248,7 +268,7 @@ def reject(draft: Draft, command: Control) -> bool:
     if draft.state.is_ended:
         raise run_is_over(draft.state, asked="reject")
     if node.status != "waiting" and not (node.status == "ready" and node.kind not in WORK_KINDS):
-        raise illegal_step(draft.state, draft.nodes, node, verb="complete", asked="reject")
+        raise illegal_step(draft.state, draft.nodes, node, verb="complete", asked="reject", needed="waiting")
     steps.fail(draft, node.id, command.message or "rejected", outcome="rejected", final=True, asked="reject")
     draft.answer["decision"] = "rejected"
     return True

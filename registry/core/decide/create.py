@@ -37,6 +37,7 @@ def create(command: CreateRun, facts: Facts) -> Decision:
         inputs=command.inputs,
         tags=command.tags,
         group=command.group,
+        flow=command.flow,
         request=command.request,
         nodes={},
     )
@@ -46,6 +47,12 @@ def create(command: CreateRun, facts: Facts) -> Decision:
     empty = Run(state=state, refs=refs, plan=Plan.of(command.workflow), log=Log())
     draft = Draft(empty, facts, command.actor)
     draft.tell("run.created", message=state.title, workflowId=state.workflow_id, nodes=len(command.workflow.nodes))
+    if command.flow is not None:
+        flow = command.flow
+        draft.tell(
+            "flow.created", status=flow.status, revision=flow.revision, controllerId=flow.controller_id,
+            ownerKey=flow.owner_key, currentStep=flow.current_step,
+        )  # fmt: skip
     for node in command.workflow.nodes:
         draft.nodes[node.id] = fresh_node(draft, node)
     if command.errand is not None:

@@ -12,15 +12,17 @@ from ..draft import Draft
 from ..names import nearest, shown
 from ..record import Json
 from ..refusals import illegal_step, not_a_persons_place, run_is_over, run_paused
-from ..run import NodeState
+from ..run import NodeState, Outcome
 from ..workflow import WORK_KINDS, WaitFor
-from . import controls, effects, steps
+from . import children, controls, steps
 from .bindings import bind
+from .children import heard, is_cancelling
 from .controls import needs_person
 from .tick import reopen_if_possible
 from .work import heartbeat, noted, require_fence, require_its_time, small_result, take_late, write_result
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
+_GONE: Final = "session.gone"
 _OURS: Final = ("run.", "node.", "control.", "cron.", "flow.", "log.", "effect.")
 _ELSEWHERE: Final = {
     "run.created": "scaffold_run",
@@ -44,6 +46,9 @@ _ELSEWHERE: Final = {
     "control.rejected": "request_control",
     "effect.confirmed": "tick_run effects_done",
     "effect.failed": "tick_run effects_failed",
+    "flow.created": "create_flow",
+    "flow.task_linked": "run_flow_task",
+    "flow.cancelled": "cancel_flow",
     "log.adopted": "the next change after somebody else wrote into the trail",
     "log.repaired": "repair_run",
 }
@@ -59,6 +64,7 @@ def append_event(draft: Draft, command: AppendEvent) -> None:
         node_id = draft.node(command.node_id).id if command.node_id else None
         draft.answer = {"event": name, "kind": "note"}
         draft.tell(name, node_id, message=command.message, payload=command.payload)
+        heard(draft, node_id)
         return
     if needs_person(draft.before, command) and not draft.actor.is_person:
         action = "resume" if name == "run.resumed" else "approve"
@@ -71,6 +77,8 @@ def append_event(draft: Draft, command: AppendEvent) -> None:
     if command.node_id:
         draft.answer["nodeId"] = command.node_id
     _DOOR[name](draft, command)
+    if name != _GONE:
+        heard(draft, command.node_id)
 
 
 def _control(draft: Draft, action: str, node_id: str | None) -> NextCall:
@@ -83,7 +91,7 @@ def _control(draft: Draft, action: str, node_id: str | None) -> NextCall:
 def _refused(draft: Draft, command: AppendEvent) -> InvalidRequest:
     name = shown(command.event)
     tool = _ELSEWHERE.get(command.event)
-    if command.event.startswith("flow."):
+    if tool is None and command.event.startswith("flow."):
         tool = "update_flow"
     if tool is not None:
         return InvalidRequest(
@@ -185,14 +193,24 @@ def _failed(draft: Draft, command: AppendEvent) -> None:
     late = take_late(draft, node, command.fence)
     error = command.payload.get("error")
     reason = command.message or (error if isinstance(error, str) else None) or "failed, without a reason given"
-    steps.fail(draft, node.id, reason, asked=_asked(command), late=late)
+    outcome = _reported_outcome(node, command, "timed_out", "lost")
+    steps.fail(draft, node.id, reason, outcome=outcome, asked=_asked(command), late=late)
+
+
+def _reported_outcome(node: NodeState, command: AppendEvent, *known: Outcome) -> Outcome | None:
+    """How a flow's child ended, as its controller tells it; other work has no say in that."""
+    told = command.payload.get("outcome")
+    return next((outcome for outcome in known if outcome == told), None) if node.managed else None
 
 
 def _skipped(draft: Draft, command: AppendEvent) -> None:
     node = _node(draft, command)
-    if draft.state.status in ("cancelled", "completed"):
+    if draft.state.status in ("cancelled", "completed") and not (node.managed and node.is_open):
         raise run_is_over(draft.state, asked=_asked(command))
-    steps.skip(draft, node.id, message=command.message, asked=_asked(command))
+    outcome = _reported_outcome(node, command, "cancelled")
+    if node.managed and is_cancelling(draft):
+        outcome = "cancelled"
+    steps.skip(draft, node.id, outcome=outcome, message=command.message, asked=_asked(command), is_stopped=node.managed)
     reopen_if_possible(draft)
 
 
@@ -273,7 +291,7 @@ def _confirmation(draft: Draft, command: AppendEvent) -> None:
     draft.answer["kind"] = "record"
     if isinstance(effect_id, str) and controls.acknowledge(draft, effect_id):
         return
-    if not isinstance(effect_id, str) or not effects.confirm(draft, effect_id):
+    if not isinstance(effect_id, str) or not children.confirm(draft, effect_id):
         pending = ", ".join(draft.refs.pending_effects) or "none"
         raise InvalidRequest(
             f"{command.event} needs payload.effectId of a pending effect; pending: {pending}",
@@ -282,6 +300,31 @@ def _confirmation(draft: Draft, command: AppendEvent) -> None:
         )
     node_id = draft.node(command.node_id).id if command.node_id else None
     draft.tell(command.event, node_id, message=command.message, payload=command.payload)
+
+
+def _session_gone(draft: Draft, command: AppendEvent) -> None:
+    """A fact from outside: a session that carried a flow's child is there no longer."""
+    node = draft.node(command.node_id) if command.node_id else None
+    named = command.payload.get("value")
+    key = named if isinstance(named, str) and named else node.child_session_key if node is not None else ""
+    if not key:
+        raise InvalidRequest(
+            "session.gone needs payload.value, the key of the session that is gone",
+            hint="or node_id of the child that it carried",
+            next=(
+                NextCall(
+                    "append_event",
+                    {"run_id": draft.state.run_id, "event": _GONE, "payload": {"value": "<session key>"}},
+                ),
+            ),
+        )
+    concerned = children.session_gone(draft, key, node_id=command.node_id)
+    # Of a session that carries nothing here it is worth no more than a note.
+    draft.answer["kind"] = "record" if concerned else "note"
+    payload = {**command.payload, "value": key}
+    about: list[str | None] = [*concerned] or [command.node_id]
+    for node_id in about:
+        draft.tell(_GONE, node_id, message=command.message, payload=payload)
 
 
 _BOUND: Final = {
@@ -332,6 +375,7 @@ _DOOR: Final[dict[str, Callable[[Draft, AppendEvent], None]]] = {
     "run.message.sent": _confirmation,
     "cron.patched": _confirmation,
     "node.heartbeat": _heartbeat,
+    _GONE: _session_gone,
     **dict.fromkeys(_BOUND, _binding),
 }
 DOOR_EVENTS: Final = tuple(_DOOR)

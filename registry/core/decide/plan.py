@@ -13,6 +13,7 @@ from ..refusals import run_is_over, situation
 from ..run import NodeState, working_memory
 from ..workflow import NodeDefinition, Retry
 from . import steps
+from .children import is_cancelling
 
 AUTOMATIC: Final = "opentask:summary"
 """`createdBy` of the summary that a run was given because its workflow has none; no agent's id has a colon."""
@@ -47,6 +48,7 @@ def add_node(draft: Draft, command: AddNode) -> None:
     """Add a node, and make others need it."""
     node = command.node
     _require_open(draft, asked="change_plan add_node")
+    _require_wanted(draft)
     if any(known.lower() == node.id.lower() for known in draft.nodes):
         raise Conflict(
             f"node {node.id!r} exists already",
@@ -110,7 +112,7 @@ def remove_node(draft: Draft, command: RemoveNode) -> None:
     _require_open(draft, asked="change_plan remove_node")
     node = draft.node(command.node_id)
     _require_unstarted(draft, node.id, asked="change_plan remove_node")
-    if len(draft.nodes) == 1:
+    if len(draft.nodes) == 1 and draft.state.flow is None:
         raise IllegalTransition(
             f"node {node.id!r} is the only one of the run",
             hint="request_control skip or cancel ends the run",
@@ -200,6 +202,15 @@ def _needs(draft: Draft) -> dict[NodeId, tuple[NodeId, ...]]:
 def _require_open(draft: Draft, *, asked: str) -> None:
     if draft.state.is_ended:
         raise run_is_over(draft.state, asked=asked)
+
+
+def _require_wanted(draft: Draft) -> None:
+    if is_cancelling(draft):
+        raise IllegalTransition(
+            f"flow {draft.state.run_id!r} is to be cancelled; change_plan add_node needs one that goes on",
+            hint="no work is added to it from now on; create_flow begins another",
+            next=(NextCall("get_flow", {"flow_id": draft.state.run_id}, "shows what is still active"),),
+        )
 
 
 def _require_unstarted(draft: Draft, node_id: NodeId, *, asked: str) -> None:

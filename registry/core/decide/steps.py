@@ -230,11 +230,16 @@ def skip(
     message: str | None = None,
     by: Actor | None = None,
     asked: str = "skip",
+    is_stopped: bool = False,
 ) -> NodeState:
-    """Any open status or failed -> skipped; what needs it may go on."""
+    """Any open status or failed -> skipped; what needs it may go on.
+
+    Args:
+        is_stopped: Nobody works on it any more, so no session is to be ended.
+    """
     node = draft.node(node_id)
     skipped = draft.step("skip", node_id, "skipped", asked=asked, fields=ended(draft, node, "skipped"), outcome=outcome)
-    if node.status in ("running", "waiting") or node.lease is not None:
+    if not is_stopped and (node.status in ("running", "waiting") or node.lease is not None):
         # A waiting or lost worker's session may well be alive still.
         abort_child(draft, node)
     draft.tell("node.skipped", node_id, message=message, by=by, outcome=outcome)

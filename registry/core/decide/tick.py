@@ -15,7 +15,9 @@ from ..names import NodeId, iso
 from ..run import NodeState, NodeStatus, Run
 from ..workflow import WORK_KINDS
 from . import steps
+from .children import give_up
 from .effects import restore_cron, stop_cron
+from .flow_ends import settle_cancel
 from .waits import wait_in_force
 
 _SETTLING = frozenset({"running", "paused"})
@@ -24,6 +26,8 @@ _SETTLING = frozenset({"running", "paused"})
 def settle(draft: Draft) -> None:
     """Advance whatever time and facts allow."""
     if draft.state.status not in _SETTLING:
+        if draft.state.flow is not None:
+            expire(draft)  # its children may outlive a flow
         return
     expire(draft)
     told = -1
@@ -41,15 +45,21 @@ def expire(draft: Draft) -> None:
         if node.deadline is not None and node.deadline <= now and node.is_open:
             # It counts from the attempt's start, so an attempt that is left begins with a deadline of its own.
             steps.fail(draft, node.id, "its deadline passed", outcome="timed_out", by=draft.system)
-        elif _is_lost(draft, node):
-            steps.lose(draft, node.id)
+        else:
+            _expire_worker(draft, node)
 
 
 def expire_leases(draft: Draft) -> None:
-    """Record only leases that are past: what a reader must not take for work that goes on."""
+    """Record only workers whose time is past: what a reader must not take for work that goes on."""
     for node in list(draft.nodes.values()):
-        if _is_lost(draft, node):
-            steps.lose(draft, node.id)
+        _expire_worker(draft, node)
+
+
+def _expire_worker(draft: Draft, node: NodeState) -> None:
+    if _is_lost(draft, node):
+        steps.lose(draft, node.id)
+    elif node.is_given_up(draft.now):
+        give_up(draft, node)
 
 
 def _is_lost(draft: Draft, node: NodeState) -> bool:
@@ -134,6 +144,9 @@ _MOVES: Final[dict[NodeStatus, Callable[[Draft, NodeState], None]]] = {
 
 
 def _end_run(draft: Draft) -> None:
+    if draft.state.flow is not None:
+        settle_cancel(draft)
+        return
     statuses = {node.status for node in draft.nodes.values()}
     if statuses & {"ready", "running", "waiting"}:
         return
@@ -165,7 +178,7 @@ def end(draft: Draft, status: str, *, failed: list[NodeId], blocked: list[NodeId
 
 def reopen_if_possible(draft: Draft) -> None:
     """A retry or skip that makes progress possible opens a failed run again."""
-    if draft.state.status != "failed":
+    if draft.state.status != "failed" or draft.state.flow is not None:
         return
     nodes = draft.nodes.values()
     can_go_on = any(
@@ -181,10 +194,12 @@ def reopen_if_possible(draft: Draft) -> None:
 
 def wake_at(draft: Draft) -> str | None:
     """When a tick could next change something; in the past for what only a look can tell."""
-    if draft.state.status not in _SETTLING:
+    if draft.state.status not in _SETTLING and draft.state.flow is None:
         return None
     moments: list[str] = []
     for node in draft.nodes.values():
+        if node.lost_at is not None:
+            moments.append(node.lost_at)
         if node.status not in ("ready", "running", "waiting"):
             continue
         if node.deadline is not None:

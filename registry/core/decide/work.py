@@ -12,6 +12,7 @@ from ..limits import RESULT_BYTES_MAX
 from ..names import iso, shown
 from ..record import Bag
 from ..refusals import (
+    carried_elsewhere,
     fence_missing,
     illegal_step,
     lease_lost,
@@ -24,6 +25,7 @@ from ..refusals import (
 from ..run import Lease, NodeState
 from ..workflow import WORK_KINDS
 from . import steps
+from .children import heard
 from .tick import next_backoff
 
 
@@ -70,12 +72,14 @@ def _named(draft: Draft, node_id: str) -> NodeState:
         raise run_is_over(draft.state, asked="claim_node")
     if node.kind not in WORK_KINDS:
         raise not_a_persons_place(draft.state, node, asked="claim_node")
+    if node.managed:
+        raise carried_elsewhere(draft.state, node)
     if node.status == "running":
         raise node_held(draft.state, node, draft.now)
     if draft.is_paused:
         raise run_paused(draft.state, asked="claim_node")
-    if node.status != "ready" or node.managed:
-        raise illegal_step(draft.state, draft.nodes, node, verb="start", asked="claim_node")
+    if node.status != "ready":
+        raise illegal_step(draft.state, draft.nodes, node, verb="start", asked="claim_node", needed="ready")
     require_its_time(draft, node)
     return node
 
@@ -181,6 +185,12 @@ def take_late(draft: Draft, node: NodeState, fence: str | None) -> bool:
     """
     if node.status == "running":
         return node.lease_has_expired(draft.now)
+    if node.managed and node.status in ("pending", "ready"):
+        # Nobody said that it began, but what has ended has begun.
+        if node.status == "pending":
+            steps.promote(draft, node.id)
+        steps.start(draft, node.id, asked="finish_node")
+        return False
     if node.status == "ready" and node.lease is not None and fence == node.lease.fence:
         steps.start(draft, node.id, asked="finish_node", late=True)
         return True
@@ -253,6 +263,7 @@ def finish(draft: Draft, command: FinishNode) -> None:
         steps.begin_wait(draft, node.id, command.wait_for, asked="finish_node waiting")
     else:
         steps.release(draft, node.id, message=command.summary, asked="finish_node released")
+    heard(draft, node.id)
     draft.answer["written"] = [file.path for file in draft.files]
 
 
