@@ -3,7 +3,7 @@
 import re
 from typing import Final, Literal
 
-from .flow import Runtime as Runtime
+from .flow import Runtime
 from .names import RunId, WorkflowId
 from .run import NodeState, RunState
 
