@@ -141,7 +141,7 @@ class Registry:
         """A run as it stands, without a lock and without changing anything."""
         reading = self.store.read(run_id)
         now, nodes = clock.now(), reading.run.state.nodes.values()
-        if not any(node.status == "running" and node.lease_has_expired(now) for node in nodes):
+        if not any(node.is_overdue(now) for node in nodes):
             return View(reading.run, notices=reading.notices)
         from .core.decide import reconcile
 

@@ -7,6 +7,7 @@ A registry is a folder. `opentask.toml` in it is edited by people and written by
     durability = "full"       # full | process
     effects = "agent"         # agent | gateway
     lock_wait_s = 5
+    lost_grace_s = 300        # a flow's child whose session is gone is lost after so long
     [agents.builder]
     name = "Builder"
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
-from .core.limits import TOOL_LOCK_WAIT_S
+from .core.limits import LOST_GRACE_S, LOST_GRACE_S_MAX, TOOL_LOCK_WAIT_S
 from .core.names import ID_RULE, is_id, nearest, shown
 from .errors import Forbidden, InvalidRequest, RegistryError
 from .storage.files.layout import RUNS, SETTINGS, WORKFLOWS
@@ -45,6 +46,9 @@ _FIRST_SETTINGS: Final = """\
 # Who carries out what the registry cannot: agent or gateway.
 # effects = "agent"
 
+# Seconds that the session of a flow's child is known to be gone before the child is lost.
+# lost_grace_s = 300
+
 # [agents.builder]
 # name = "Builder"
 """
@@ -66,6 +70,7 @@ class Settings:
         root_is_marked: It was named, or holds what marks a registry; others are written only
             where that can hardly be a mistake.
         lock_wait_s: How long a change waits for others on the same run.
+        lost_grace_s: How long a session is known to be gone before the flow's child it carried is lost.
         allow_network_fs: Write even where the disk is another machine's.
     """
 
@@ -75,6 +80,7 @@ class Settings:
     durability: Durability = "full"
     effects: Effects = "agent"
     lock_wait_s: float = TOOL_LOCK_WAIT_S
+    lost_grace_s: float = LOST_GRACE_S
     allow_network_fs: bool = False
     agents: Mapping[str, AgentSettings] = field(default_factory=dict)
 
@@ -208,7 +214,7 @@ def _read(path: Path, settings: Settings) -> Settings:
 
 
 def _settled(document: Mapping[str, object], settings: Settings) -> Settings:
-    known = ("approvals", "durability", "effects", "lock_wait_s", "agents")
+    known = ("approvals", "durability", "effects", "lock_wait_s", "lost_grace_s", "agents")
     for key in document:
         if key not in known:
             guess = nearest(key, known)
@@ -224,6 +230,7 @@ def _settled(document: Mapping[str, object], settings: Settings) -> Settings:
         durability=cast(Durability, _choice(document, "durability", get_args(Durability))),
         effects=cast(Effects, _choice(document, "effects", get_args(Effects))),
         lock_wait_s=_seconds(document.get("lock_wait_s", TOOL_LOCK_WAIT_S)),
+        lost_grace_s=_grace(document.get("lost_grace_s", LOST_GRACE_S)),
         agents=_agents(document.get("agents", {})),
     )
 
@@ -239,6 +246,14 @@ def _choice(document: Mapping[str, object], key: str, choices: tuple[str, ...]) 
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
         raise _fault(f"lock_wait_s is {shown(str(value))!r}; it must be a number of seconds up to 600")
+    return float(value)
+
+
+def _grace(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LOST_GRACE_S_MAX:
+        raise _fault(
+            f"lost_grace_s is {shown(str(value))!r}; it must be a number of seconds up to {LOST_GRACE_S_MAX:,.0f}"
+        )
     return float(value)
 
 

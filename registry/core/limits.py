@@ -33,6 +33,7 @@ ANSWER_BYTES_MAX: Final = 1 << 10
 
 LOST_GRACE_S: Final = 300.0
 """How long a session is known to be gone before its child of a flow is lost, unless a setting says otherwise."""
+LOST_GRACE_S_MAX: Final = 86_400.0
 
 CLOCK_AHEAD_S_MAX: Final = 86_400
 """A trail further ahead of the clock than this no longer drags new timestamps along."""

@@ -187,6 +187,10 @@ class NodeState(Record):
         """Whether its session was known to be gone for the whole grace period, recorded or not."""
         return self.lost_at is not None and self.is_open and moment(self.lost_at) <= now
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether its worker's time has run out by this moment, recorded or not."""
+        return (self.status == "running" and self.lease_has_expired(now)) or self.is_given_up(now)
+
     def lease_has_expired(self, now: datetime) -> bool:
         """Whether the lease ran out by this moment, recorded or not."""
         lease = self.lease

@@ -6,7 +6,6 @@ says what must be persisted, and storage persists it (the idea is etcd/raft's).
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from typing import Final
 
 from ...errors import RegistryError
@@ -37,7 +36,7 @@ from ..draft import Draft
 from ..events import Decision, Facts
 from ..names import NodeId
 from ..record import Json
-from ..run import Actor, NodeState, Run
+from ..run import Actor, Run
 from . import children, controls, effects, flows, plan, texts, work
 from .bindings import bind
 from .controls import needs_person
@@ -109,16 +108,12 @@ def reconcile(run: Run, facts: Facts) -> tuple[Run, frozenset[NodeId]]:
     Returns:
         The run, and the nodes that are shown otherwise than they are recorded.
     """
-    if not any(_is_overdue(node, facts.now) for node in run.state.nodes.values()):
+    if not any(node.is_overdue(facts.now) for node in run.state.nodes.values()):
         return run, frozenset()
     draft = Draft(run, facts, _READER)
     expire_leases(draft)
     changed = frozenset(key for key, node in draft.nodes.items() if node is not run.state.nodes[key])
     return run.model_copy(update={"state": run.state.model_copy(update={"nodes": draft.nodes})}), changed
-
-
-def _is_overdue(node: NodeState, now: datetime) -> bool:
-    return (node.status == "running" and node.lease_has_expired(now)) or node.is_given_up(now)
 
 
 def _tick(draft: Draft, command: Tick) -> None:
