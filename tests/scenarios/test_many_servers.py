@@ -84,6 +84,7 @@ async def test_a_server_killed_in_the_middle_of_writing_loses_nothing_it_acknowl
 async def _write_until_killed(root: Path, round_number: int) -> list[str]:
     """Notes that a server acknowledged before it was killed."""
     acknowledged: list[str] = []
+    enough = asyncio.Event()
     before = _children()
     with pytest.raises((MCPError, BaseExceptionGroup)):
         async with agent(root, f"writer-{round_number}") as writer:
@@ -94,10 +95,11 @@ async def _write_until_killed(root: Path, round_number: int) -> list[str]:
                     text = f"{round_number}.{lane}.{number}"
                     await writer.call("append_event", run_id="killed", event="note.step", message=text)
                     acknowledged.append(text)
+                    if len(acknowledged) > 5 + round_number * 7:
+                        enough.set()
 
             async def kill() -> None:
-                while len(acknowledged) < 5 + round_number * 7:
-                    await asyncio.sleep(0.002)
+                await enough.wait()
                 os.kill(victim, signal.SIGKILL)
 
             await asyncio.gather(*(write(lane) for lane in range(4)), kill())
@@ -114,9 +116,9 @@ def call_line(number: int, tool: str, **arguments: Any) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}).encode() + b"\n"
 
 
-async def test_a_client_that_goes_away_leaves_whole_changes_or_none(tmp_path: Path) -> None:
-    """A host that quits closes stdin; what it had sent is done whole or not at all."""
-    parameters = server_parameters(tmp_path)
+def say_and_leave(root: Path) -> subprocess.CompletedProcess[bytes]:
+    """A client that sends eight calls and closes stdin without reading an answer."""
+    parameters = server_parameters(root)
     hello = {
         "protocolVersion": "2025-11-25",
         "capabilities": {},
@@ -127,9 +129,14 @@ async def test_a_client_that_goes_away_leaves_whole_changes_or_none(tmp_path: Pa
         json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}).encode() + b"\n",
         *(call_line(i, "scaffold_run", workflow_text=many_nodes(), run_id=f"hasty-{i}") for i in range(1, 9)),
     ]
-    done = subprocess.run(
+    return subprocess.run(
         [parameters.command, *parameters.args], input=b"".join(lines), stdout=subprocess.PIPE, timeout=60, check=False
     )
+
+
+async def test_a_client_that_goes_away_leaves_whole_changes_or_none(tmp_path: Path) -> None:
+    """A host that quits closes stdin; what it had sent is done whole or not at all."""
+    done = say_and_leave(tmp_path)
     assert done.returncode == 0
     answered = {json.loads(line).get("id") for line in done.stdout.splitlines()}
     there = {path.name for path in (tmp_path / "runs").iterdir() if not path.name.startswith(".")}
