@@ -27,6 +27,9 @@ RINGS: Final = {
     "registry.settings": 3,
     "registry.changing": 3,
     "registry.clock": 3,
+    "registry.flows": 3,
+    "registry.flow_answers": 3,
+    "registry.flow_arguments": 3,
     "registry.operations": 4,
     "opentask_mcp": 5,
 }
@@ -45,6 +48,10 @@ LIBRARIES: Final[dict[str, tuple[str, ...]]] = {
     "rich": ("opentask_mcp.cli", "opentask_mcp.demo"),
     "mcp": MCP_HOMES,
     "mcp_types": MCP_HOMES,
+    # What the SDK serves HTTP with and makes spans by; it brings them along.
+    "uvicorn": ("opentask_mcp.mcp",),
+    "starlette": ("opentask_mcp.mcp",),
+    "opentelemetry": ("opentask_mcp.mcp",),
 }
 
 # Storage is the only I/O of the library: nothing here may touch the world.
