@@ -44,6 +44,8 @@ TEMPLATES: Final = (
     (_RUN + "/graph", "run-graph", "A run's nodes and their statuses as a Mermaid graph", "text/vnd.mermaid"),
     (_NODE, "node", "The documents of a node", _JSON),
     (_NODE + "/{name}", "node-document", "A document of a node: report.md, result.json, handoff.md, ...", None),
+    ("opentask://agents/{agent_id}/queue", "agent-queue", "An agent's queue, in the order of claims", _JSON),
+    ("opentask://tasks/{task_id}", "task", "One task: what it was to do and what came of it", _JSON),
 )
 
 

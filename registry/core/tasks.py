@@ -4,7 +4,7 @@ import re
 from typing import Final, Literal
 
 from .flow import Runtime
-from .names import RunId, WorkflowId
+from .names import NodeId, RunId, WorkflowId
 from .run import NodeState, RunState
 
 TaskStatus = Literal["queued", "running", "completed", "failed", "timed_out", "cancelled"]
@@ -72,12 +72,18 @@ def updated_at(run: RunState, node: NodeState) -> str:
 
 def is_of_session(run: RunState, node: NodeState, session_key: str) -> bool:
     """Whether a session works on the task, did, or asked for it."""
-    return session_key in (node.session_key, node.child_session_key, run.source_session_key)
+    owner = run.flow.owner_key if run.flow is not None else run.source_session_key
+    return session_key in (node.session_key, node.child_session_key, owner)
 
 
 def is_task_run(run: RunState) -> bool:
     """Whether the run is one errand and nothing else, so that its only node stands for all of it."""
     return run.workflow_id == TASK_WORKFLOW and list(run.nodes) == [TASK_NODE]
+
+
+def params_path(node_id: NodeId) -> str:
+    """Where a task's parameters lie for who reads files; run-relative."""
+    return f"nodes/{node_id}/params.json"
 
 
 def split_task_id(task: str) -> tuple[RunId, str]:

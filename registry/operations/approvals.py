@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .. import clock
-from ..core.commands import AddNode, Control, RemoveNode, RewireNode
+from ..core.commands import AddNode, CancelTask, Control, RemoveNode, RewireNode
 from ..core.decide import decide, needs_person, questions
 from ..core.events import Decision, Facts
 from ..core.names import shown
@@ -30,7 +30,7 @@ JUDGED_AGAIN_MAX: Final = 5
 
 _STRICTER: Final[tuple[Approvals, ...]] = ("open", "elicit", "operator")
 
-Decided = Control | RemoveNode | RewireNode
+Decided = Control | RemoveNode | RewireNode | CancelTask
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ def question_of(
 def _asked(command: Decided) -> str:
     if isinstance(command, Control):
         return command.action
+    if isinstance(command, CancelTask):
+        return "cancel_task"
     return "change_plan remove_node" if isinstance(command, RemoveNode) else "change_plan rewire_node"
 
 
@@ -120,6 +122,8 @@ def _by_hand(run: Run, command: Decided) -> str:
     run_id, node_id = run.state.run_id, command.node_id
     if isinstance(command, Control):
         return f"opentask control {command.action} {run_id}" + (f" --node-id {node_id}" if node_id else "")
+    if isinstance(command, CancelTask):
+        return f"opentask control skip {run_id} --node-id {node_id}"
     return f"opentask plan change {run_id} {_asked(command).split()[1]} {node_id}"
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from ..core.names import NodeId
 from ..core.run import NodeState, Run
+from ..core.tasks import params_path
 from ..errors import RegistryError
 from ..registry import Registry
 from .answers import cut, report_path
@@ -13,6 +14,7 @@ from .table import Result
 
 BRIEF_CHARS_MAX: Final = 8_000
 BRIEF_SHOWN_MAX: Final = 10_000
+_PARAMS_SHOWN_MAX: Final = 2_000
 """The brief counted as JSON shows it, where every newline and quote is two characters."""
 
 SUMMARY_CHARS_MAX: Final = 300
@@ -68,10 +70,20 @@ def brief_of(registry: Registry, run: Run, node: NodeState) -> Brief:
         kept = shortened(text, chars=BRIEF_CHARS_MAX, shown=BRIEF_SHOWN_MAX)
         return Brief(kept, (handoff, len(kept.encode())) if len(kept) < len(text) else None)
     definition = run.plan.nodes[node.id]
-    head = f"Workspace root: {registry.store.run_dir(run_id)}\n\n"
+    head = f"Workspace root: {registry.store.run_dir(run_id)}\n\n{_params(node)}"
     text = definition.prompt.strip() or _of_summary(run, node)
     kept = shortened(text, chars=BRIEF_CHARS_MAX - len(head), shown=BRIEF_SHOWN_MAX - len(head) - 4)
     return Brief(head + kept, ("workflow.lock.md", 0) if len(kept) < len(text) else None)
+
+
+def _params(node: NodeState) -> str:
+    """A task's parameters, ahead of its prompt: a long prompt is cut at its end."""
+    if node.params is None:
+        return ""
+    said = json.dumps(node.params, ensure_ascii=False)
+    if len(said) <= _PARAMS_SHOWN_MAX:
+        return f"Params: {said}\n\n"
+    return f"Params: {params_path(node.id)} ({len(said):,} characters of JSON)\n\n"
 
 
 def _of_summary(run: Run, node: NodeState) -> str:

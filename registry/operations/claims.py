@@ -141,7 +141,7 @@ def _require_free_hands(request: ClaimNodeRequest, agent_id: AgentId, held: list
         "an exclusive claim takes nothing beside it",
         hint="finish it first, or claim without exclusive",
         next=(
-            NextCall("get_task", {"task_id": record.task_id}, "shows what it is"),
+            NextCall("get_run", {"run_id": record.run.run_id, "node_id": record.node.id}, "shows what it is"),
             NextCall(
                 "finish_node",
                 {"run_id": record.run.run_id, "node_id": record.node.id, "fence": "<fence>", "outcome": "completed"},

@@ -29,6 +29,7 @@ from .lookup import known_run, node_of, state_or_none
 from .node_views import report_path
 from .run_lists import RunFilters, agents_of, cursor_of, find_runs, newest_first, read_cursor
 from .run_rows import without_fences
+from .task_documents import newest_task_ids, queue_document, task_document
 from .workflow_sources import definition_ids, definition_text
 
 __all__ = [
@@ -101,6 +102,10 @@ def read_resource(registry: Registry, uri: str) -> Document:
         case ["runs", run_id, "nodes", node_id, *names]:
             node_of(_view(registry, run_id).run, node_id)
             return _file(registry, run_id, "/".join(("nodes", node_id, *names)))
+        case ["agents", agent_id, "queue"]:
+            return _json(queue_document(registry, agent_id))
+        case ["tasks", task]:
+            return _json(task_document(registry, task))
         case ["runs", run_id, *rest] if tuple(rest) in _OF_A_RUN:
             return _OF_A_RUN[tuple(rest)](_view(registry, run_id).run)
     raise _no_such_address(uri)
@@ -108,7 +113,9 @@ def read_resource(registry: Registry, uri: str) -> Document:
 
 def _are_sound(parts: list[str]) -> bool:
     """Whether ids are ids and names stay below their node."""
-    ids = parts[1:2] + (parts[3:4] if parts[2:3] == ["nodes"] else [])
+    ids = (parts[1].split(":", 1) if parts[0] == "tasks" else parts[1:2]) + (
+        parts[3:4] if parts[2:3] == ["nodes"] else []
+    )
     return all(is_id(one) for one in ids) and not any(
         part in ("", ".", "..") or "\0" in part or "/" in part for part in parts
     )
@@ -118,7 +125,7 @@ def _no_such_address(uri: str) -> NotFound:
     return NotFound(
         f"no resource {shown(uri, 200)!r}",
         hint="addresses are opentask://workflows/ID, opentask://runs/ID, and below a run refs, events, control, "
-        "workflow, graph, nodes/ID and nodes/ID/NAME",
+        "workflow, graph, nodes/ID and nodes/ID/NAME; opentask://agents/ID/queue and opentask://tasks/ID",
         next=(NextCall("list_runs", {}, "all runs"),),
         uri=shown(uri, 200),
     )
@@ -291,6 +298,8 @@ def _values(registry: Registry, argument: str, context: Mapping[str, str]) -> li
             state = state_or_none(registry, run_id)
             agents |= agents_of(state, with_source=True) if state is not None else set()
         return sorted(agents)
+    if argument == "task_id":
+        return newest_task_ids(registry, VALUES_MAX)
     run_id = context.get("run_id", "")
     if argument not in ("node_id", "name") or not is_id(run_id):
         return []

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from .. import clock
 from ..core.commands import Tick
-from ..core.names import iso, moment, shown
+from ..core.names import iso, shown
 from ..core.record import Bag, Json
 from ..errors import InvalidRequest, NextCall
 from .answers import NextStep, cut, fit, step
@@ -27,6 +27,7 @@ from .run_rows import RunView
 from .run_views import bindings_view, events_fields, node_fields, run_fields
 from .status_words import ONE_OR_MORE, require_known
 from .table import Operation, Request, Result
+from .times import Time
 
 _WHY_CHARS: Final = 500
 
@@ -36,17 +37,7 @@ def _statuses(value: tuple[str, ...]) -> tuple[str, ...]:
     return require_known(value, STATUS_WORDS, rule=rule)
 
 
-def _time(value: str) -> str:
-    try:
-        return iso(moment(value))
-    except ValueError:
-        raise ValueError(
-            f"{shown(value)!r} is no time with offset; write for example 2026-01-31T09:00:00+00:00"
-        ) from None
-
-
 Statuses = Annotated[tuple[str, ...], AfterValidator(_statuses), WithJsonSchema(ONE_OR_MORE)]
-Time = Annotated[str, AfterValidator(_time)]
 
 
 class ListRunsRequest(Request):

@@ -93,6 +93,12 @@ _MODULES: Final[Mapping[str, str]] = {
     "bind_session": "bindings",
     "change_plan": "plans",
     "wait_for_run": "waits",
+    "create_task": "tasks",
+    "list_tasks": "task_lists",
+    "get_task": "task_views",
+    "cancel_task": "task_changes",
+    "retry_task": "task_changes",
+    "task_stats": "task_statistics",
     "validate_run": "validation",
 }
 """Where each operation lives. Modules are imported when asked for: one command needs one of them."""

@@ -48,6 +48,8 @@ class TaskFact(NamedTuple):
     created_at: str
     started_at: str | None
     ended_at: str | None
+    lost_at: str | None
+    """When the lease of a running one ends; past that its worker is lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +238,7 @@ def fact_of(record: TaskRecord) -> TaskFact:
         created_at=created_at(record.run, node),
         started_at=node.started_at,
         ended_at=None if node.is_open else node.completed_at,
+        lost_at=node.lease.expires_at if node.status == "running" and node.lease and not node.managed else None,
     )
 
 

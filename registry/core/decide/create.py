@@ -1,10 +1,13 @@
 """The beginning of a run."""
 
+from pydantic_core import to_json
+
 from ..commands import CreateRun
 from ..draft import Draft
 from ..events import Decision, Facts
 from ..names import iso
 from ..run import Log, NodeState, Plan, Refs, Run, RunState
+from ..tasks import params_path
 from .plan import add_summary, fresh_node
 from .texts import handoff
 from .tick import settle, wake_at
@@ -63,6 +66,8 @@ def create(command: CreateRun, facts: Facts) -> Decision:
                 params=command.errand.params,
                 created_by=command.errand.created_by,
             )
+            if command.errand.params is not None:
+                draft.write(params_path(node_id), to_json(command.errand.params, indent=2) + b"\n")
     else:
         add_summary(draft)
     settle(draft)
