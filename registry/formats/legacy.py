@@ -175,6 +175,16 @@ def _bindings_of_the_run(document: Mapping[str, Json]) -> Document:
     return {name: document[name] for name in names if isinstance(document.get(name), str) and document[name]}
 
 
+def plan_of(state: RunState, text: bytes) -> Plan:
+    """The plan of a run of which the state is left and perhaps its workflow.lock.md."""
+    plan = _plan(state.nodes, _workflow(text), state)
+    nodes = {
+        node_id: node.model_copy(update={name: getattr(state.nodes[node_id], name) for name in ("title", "kind", "needs")})
+        for node_id, node in plan.nodes.items()
+    }
+    return plan.model_copy(update={"nodes": nodes})
+
+
 def _plan(states: Mapping[NodeId, NodeState], workflow: Workflow | None, state: RunState) -> Plan:
     known = {node.id: node for node in workflow.nodes} if workflow else {}
     nodes = {

@@ -10,14 +10,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from ...core.run import Plan, Refs, Run, RunState
+from ...core.run import Refs, Run, RunState
 from ...errors import RegistryError
 from ...formats.event_line import read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
+from ...formats.legacy import plan_of
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
 from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, lines_in
 from .handles import Identity, Loaded, OpenRun
-from .layout import REFS, STATE, plan_cache
+from .layout import PLAN, REFS, STATE, plan_cache
 from .opening import read_at, read_file
 
 _CHUNK_BYTES = 1 << 20
@@ -244,7 +245,7 @@ def _cold(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
         return _rolled(entry, start, size, edited=edited, is_behind=behind or bool(edited), synced=synced)
     if synced:
         make_durable(entry)
-    return _folded_whole(entry, state, refs, size, edited=edited, seen=seen)
+    return _folded_whole(entry, root, state, refs, size, edited=edited, seen=seen)
 
 
 def _base(entry: OpenRun, root: int, state: StateFile | None, refs: RefsFile | None, size: int) -> Loaded | None:
@@ -295,6 +296,7 @@ def _ends_as(entry: OpenRun, mark: Mark) -> bool:
 
 def _folded_whole(
     entry: OpenRun,
+    root: int,
     state: StateFile | None,
     refs: RefsFile | None,
     size: int,
@@ -311,7 +313,7 @@ def _folded_whole(
         run = walk.run()
     torn = tuple(walk.torn)
     if state is not None and head is not None and (run is None or run.log.rev < head.log.rev):
-        kept = _vouched(state, refs, run)
+        kept = _vouched(entry, root, state, refs, run)
         loaded = Loaded(
             kept, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
         )
@@ -326,11 +328,15 @@ def _folded_whole(
     return Found(loaded, size, torn, walk.open_line, damage=walk.damage, edited=edited, is_behind=True)
 
 
-def _vouched(state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
+def _vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
     """The run that state.json vouches for, with what else can be had."""
     assert state.head is not None
     known_refs = refs.refs if refs is not None else run.refs if run is not None else Refs()
-    plan = run.plan if run is not None else Plan(workflow_id=state.state.workflow_id, title=state.state.title, nodes={})
+    plan = read_plan(cached_plan(root, entry.run_id) or b"", state.head.plan)
+    if plan is None and run is not None and run.plan.nodes.keys() == state.state.nodes.keys():
+        plan = run.plan
+    if plan is None:
+        plan = plan_of(state.state, projection_text(entry, PLAN) or b"")
     return Run(state=state.state, refs=known_refs, plan=plan, log=state.head.log)
 
 
