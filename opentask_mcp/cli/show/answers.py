@@ -138,15 +138,15 @@ def workflows(answer: Row) -> list[RenderableType]:
         return [Text("no workflows", style="dim")]
     rows = [
         (
-            Text(row["path"]),
-            words(row.get("workflow_id") or ""),
+            # The id is enough to name a workflow; a file that cannot be read has only its path.
+            words(row.get("workflow_id") or row["path"]),
             Text(f"{row['faults']} faults", style="red") if row.get("faults") else words(row.get("title") or ""),
             Text(str(row.get("node_count") or "")),
             words(", ".join(one["name"] + ("*" if one["required"] else "") for one in row.get("inputs", ()))),
         )
         for row in answer["workflows"]
     ]
-    return [table("file", "id", "title", "nodes", "inputs", rows=rows), *_more(answer)]
+    return [table("workflow", "title", "nodes", "inputs", rows=rows), *_more(answer)]
 
 
 def checked_workflow(answer: Row) -> list[RenderableType]:

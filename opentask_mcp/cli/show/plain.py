@@ -1,5 +1,6 @@
 """The parts that every view is made of, and words of others made harmless."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -40,6 +41,11 @@ def harmless(text: object) -> str:
 def words(text: object, style: str = "") -> Text:
     """Somebody's words on one line; markup in them is text."""
     return Text(" ".join(harmless(text).split()), style=style)
+
+
+def spelt(value: object) -> str:
+    """A JSON value as its author would write it: text as it is, true and not True."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def status(value: object, outcome: object = None) -> Text:

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .plain import Row, bar, facts, harmless, status, table, when, words
+from .plain import Row, bar, facts, harmless, spelt, status, table, when, words
 
 
 def run_list(answer: Row) -> RenderableType:
@@ -35,7 +35,7 @@ def run(answer: Row) -> RenderableType:
         facts(
             ("title", words(answer.get("title") or "")),
             ("purpose", words(answer.get("purpose") or "")),
-            ("inputs", words(", ".join(f"{one['name']}={one['value']}" for one in answer.get("inputs", ())))),
+            ("inputs", words(", ".join(f"{one['name']}={spelt(one['value'])}" for one in answer.get("inputs", ())))),
             ("files", words(answer.get("run_dir") or "")),
             ("paused", _paused(answer.get("paused"))),
             ("progress", _progress(answer.get("last_progress"))),
