@@ -189,7 +189,7 @@ class Draft:
             return Decision(self.before, (), tuple(self.files), self.answer, tuple(self.warnings))
         self.put_end_last()
         before, log = self.before, self.before.log
-        matters = False
+        matters = log.rev == 0  # a run's beginning is the first thing that decisions rest on
         for node_id, node in self.nodes.items():
             if node is not (old := before.state.nodes.get(node_id)) and node_matters(old, node):
                 self.nodes[node_id] = node.model_copy(update={"rev": self.rev})

@@ -9,6 +9,7 @@ from ..core.run import Run, RunState
 from .acting import agent_of
 from .answers import waiting_for
 from .caller import Caller
+from .flow_steps import standing
 
 
 def idle_because(run: Run, caller: Caller, *, now: datetime) -> str | None:
@@ -42,6 +43,8 @@ def _reasons(state: RunState, now: datetime) -> list[str]:
             reasons.append(f"{row.node_id!r} waits: {row.what.replace('_', ' ')}")
         elif row.what in ("until", "backoff") and row.until is not None and moment(row.until) > now:
             reasons.append(f"{row.node_id!r} {'waits' if row.what == 'until' else 'is held back'} until {row.until}")
+    if (still := standing(state)) is not None:
+        reasons.append(still)
     held = [node.id for node in ready_work(state) if node.depends_on]
     if held and state.status == "running":
         reasons.append(f"tasks of other runs hold {_listed(held)}")

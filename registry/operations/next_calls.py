@@ -15,6 +15,7 @@ from ..core.run import NodeState, Run, RunState
 from ..errors import NextCall
 from .acting import agent_of
 from .caller import Caller
+from .flow_steps import flow_calls
 from .node_views import effects_view, messages_view, report_path
 from .table import Result
 
@@ -45,7 +46,9 @@ def next_calls(
     """
     state = run.state
     steps = [*_messages(state), *_effects(run)]
-    if state.is_ended:
+    if state.flow is not None:
+        steps += _of_flow(run, caller, now, may_wait=may_wait)
+    elif state.is_ended:
         steps += _of_ended(state)
     elif state.status == "paused":
         steps += [*_held(state, caller), *_people(state), *_resume(state)]
@@ -56,6 +59,18 @@ def next_calls(
         if may_wait:
             steps += _others(state, caller)
     return tuple(steps[:limit])
+
+
+def _of_flow(run: Run, caller: Caller, now: datetime, *, may_wait: bool) -> list[NextStep]:
+    """A flow is taken on by its controller; work of its own that stands in a queue is done as any other."""
+    state = run.state
+    steps = [] if state.is_ended else _held(state, caller)
+    if state.status == "running":
+        steps += [*_work(state, now), *_due(state, now), *_people(state)]
+    elif state.status == "paused":
+        steps += [*_people(state), *_resume(state)]
+    steps += [NextStep.of(call) for call in flow_calls(run)]
+    return steps + (_others(state, caller) if may_wait and not state.is_ended else [])
 
 
 def step(tool: str, args: Bag, why: str) -> NextStep:

@@ -8,6 +8,7 @@ from ..core.record import Bag, Json
 from ..storage.port import LoggedEvent
 from .answers import EffectRow, MessageRow, NextStep, NodeRow, PausedRow, WaitingRow
 from .briefs import AttemptRow
+from .flow_rows import FlowRow
 from .table import Result
 
 
@@ -99,6 +100,7 @@ class RunView(Result):
     purpose: str | None = None
     inputs: tuple[NamedValue, ...] | None = None
     run_dir: str | None = None
+    flow: FlowRow | None = None
     counts: dict[str, int] | None = None
     nodes: tuple[DetailedRow, ...] | None = None
     more_nodes: int | None = None

@@ -24,6 +24,7 @@ from .answers import (
 from .briefs import attempts_of
 from .caller import Caller
 from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars, leading
+from .flow_rows import flow_row_of
 from .handoffs import child_prompt
 from .idle import idle_because
 from .next_calls import NextStep
@@ -79,6 +80,7 @@ def run_fields(
         "run_id": state.run_id,
         "status": state.status,
         "rev": run.log.state_rev,
+        "flow": flow_row_of(state),
         "counts": counts(state),
         "paused": paused_view(state),
         "waiting_for": waiting_for(state, now=now),

@@ -99,6 +99,12 @@ _MODULES: Final[Mapping[str, str]] = {
     "cancel_task": "task_changes",
     "retry_task": "task_changes",
     "task_stats": "task_statistics",
+    "create_flow": "flows",
+    "get_flow": "flows",
+    "list_flows": "flows",
+    "run_flow_task": "flow_changes",
+    "update_flow": "flow_changes",
+    "cancel_flow": "flow_changes",
     "validate_run": "validation",
 }
 """Where each operation lives. Modules are imported when asked for: one command needs one of them."""

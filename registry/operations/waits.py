@@ -29,13 +29,17 @@ _EVENTS_LOOKED_AT: Final = 100
 _ENDED_NODE: Final = frozenset({"completed", "failed", "skipped"})
 _STATUSES: Final = (
     "draft", "pending", "ready", "running", "waiting", "paused", "completed", "failed", "skipped", "cancelled",
+    "queued", "blocked", "succeeded",
 )  # fmt: skip
+_OF_RUNS: Final = frozenset({"paused", "completed"})
+"""Statuses of runs that flows have no word for; who waits for a flow may name them too."""
 
 
 def _statuses(value: tuple[str, ...]) -> tuple[str, ...]:
     rule = (
         "a run is draft, running, paused, completed, failed or cancelled, "
-        "a node pending, ready, running, waiting, completed, failed or skipped"
+        "a node pending, ready, running, waiting, completed, failed or skipped, "
+        "a flow queued, running, waiting, blocked, succeeded, failed or cancelled"
     )
     return require_known(value, _STATUSES, rule=rule)
 
@@ -173,16 +177,25 @@ def _reached(run: Run, node: NodeState | None, request: WaitForRunRequest, fresh
         found = next((one for one in fresh if _is_wanted(one, request)), None)
         if found is not None:
             return f"event {found.event.name} came"
-    status = node.status if node else run.state.status
-    what = f"node {node.id!r}" if node else "the run"
+    what, status = _about(run, node)
+    if node is None and run.state.status in _OF_RUNS and run.state.status in request.status:
+        return f"the run is {run.state.status}"
     if request.status:
         return f"{what} is {status}" if status in request.status else None
     if request.since_rev is not None and request.event is None:
         rev = node.rev if node else run.log.state_rev
         return f"{what} changed; it is {status}" if rev > request.since_rev else None
-    if request.event is None and status in (_ENDED_NODE if node else ENDED_RUN):
+    if request.event is None and (status in _ENDED_NODE if node else run.state.status in ENDED_RUN):
         return f"{what} is {status}"
     return None
+
+
+def _about(run: Run, node: NodeState | None) -> tuple[str, str]:
+    """What is waited for and how it stands; a flow's own status says more than its run's."""
+    if node is not None:
+        return f"node {node.id!r}", node.status
+    flow = run.state.flow
+    return ("the run", run.state.status) if flow is None else ("the flow", flow.status)
 
 
 def _is_wanted(one: LoggedEvent, request: WaitForRunRequest) -> bool:

@@ -5,6 +5,7 @@ from pydantic_core import to_json
 from ..commands import CreateRun
 from ..draft import Draft
 from ..events import Decision, Facts
+from ..flow import Flow
 from ..names import iso
 from ..run import Log, NodeState, Plan, Refs, Run, RunState
 from ..tasks import params_path
@@ -51,11 +52,7 @@ def create(command: CreateRun, facts: Facts) -> Decision:
     draft = Draft(empty, facts, command.actor)
     draft.tell("run.created", message=state.title, workflowId=state.workflow_id, nodes=len(command.workflow.nodes))
     if command.flow is not None:
-        flow = command.flow
-        draft.tell(
-            "flow.created", status=flow.status, revision=flow.revision, controllerId=flow.controller_id,
-            ownerKey=flow.owner_key, currentStep=flow.current_step,
-        )  # fmt: skip
+        _tell_flow(draft, command.flow)
     for node in command.workflow.nodes:
         draft.nodes[node.id] = fresh_node(draft, node)
     if command.errand is not None:
@@ -76,6 +73,17 @@ def create(command: CreateRun, facts: Facts) -> Decision:
             _write_first_handoff(draft, state_of)
     draft.answer = {"created": True}
     return draft.decision(wake_at=wake_at(draft))
+
+
+def _tell_flow(draft: Draft, flow: Flow) -> None:
+    draft.tell(
+        "flow.created",
+        status=flow.status,
+        revision=flow.revision,
+        controllerId=flow.controller_id,
+        ownerKey=flow.owner_key,
+        currentStep=flow.current_step,
+    )
 
 
 def _write_first_handoff(draft: Draft, node: NodeState) -> None:

@@ -1,0 +1,117 @@
+"""How a flow looks in answers. The controller's own state is left out where there is no room for it."""
+
+from typing import Final
+
+from ..core.record import Bag, Json
+from ..core.run import Run, RunState
+from ..flow_answers import FlowSummary, FlowView, view_of
+from .fit import ANSWER_CHARS_MAX, chars, cut
+from .node_views import PausedRow, paused_view
+from .table import Result
+
+GOAL_CHARS: Final = 400
+STEP_CHARS: Final = 500
+_TAIL_CHARS: Final = 200
+_OWN: Final = ("wait", "state")
+"""What is the controller's own, most wanted first."""
+
+
+class TaskCounts(Result):
+    """A flow's children in numbers: by public status and by what carries them."""
+
+    total: int
+    active: int
+    terminal: int
+    failures: int
+    by_status: dict[str, int]
+    by_runtime: dict[str, int]
+
+
+class FlowRow(Result):
+    """A flow. `revision` is what the next update_flow must name; `left_out` names what there was no room for."""
+
+    flow_id: str
+    status: str
+    revision: int
+    goal: str
+    owner_key: str
+    controller_id: str
+    current_step: str | None = None
+    state: Json = None
+    wait: Json = None
+    left_out: tuple[str, ...] | None = None
+    notify_policy: str
+    requester_origin: Bag | None = None
+    blocked_task_id: str | None = None
+    blocked_summary: str | None = None
+    cancel_requested_at: str | None = None
+    paused: PausedRow | None = None
+    tasks: TaskCounts
+    created_at: str
+    updated_at: str
+
+
+def flow_row(view: FlowView) -> FlowRow:
+    """A flow without its controller's own state, for lists and beside other things."""
+    flow, state = view.flow, view.state
+    return FlowRow(
+        flow_id=view.flow_id,
+        status=flow.status,
+        revision=flow.revision,
+        goal=cut(flow.goal, GOAL_CHARS),
+        owner_key=flow.owner_key,
+        controller_id=flow.controller_id,
+        current_step=cut(flow.current_step, STEP_CHARS) if flow.current_step is not None else None,
+        notify_policy=flow.notify_policy,
+        blocked_task_id=flow.blocked_task_id,
+        blocked_summary=cut(flow.blocked_summary, STEP_CHARS) if flow.blocked_summary is not None else None,
+        cancel_requested_at=flow.cancel_requested_at,
+        paused=paused_view(state),
+        tasks=counts_of(view.summary),
+        created_at=state.created_at,
+        updated_at=state.updated_at,
+    )
+
+
+def counts_of(summary: FlowSummary) -> TaskCounts:
+    """The numbers as an answer has them."""
+    return TaskCounts(
+        total=summary.total,
+        active=summary.active,
+        terminal=summary.terminal,
+        failures=summary.failures,
+        by_status=dict(summary.by_status),
+        by_runtime=dict(summary.by_runtime),
+    )
+
+
+def flow_row_of(run: Run | RunState) -> FlowRow | None:
+    """The flow that a run is, if it is one."""
+    view = view_of(run)
+    return flow_row(view) if view is not None else None
+
+
+def whole_row(view: FlowView, *, beside: Result) -> FlowRow:
+    """A flow with what its controller keeps there, as far as the answer has room.
+
+    Args:
+        beside: The answer with the flow as `flow_row` gives it.
+    """
+    flow = view.flow
+    fields: dict[str, object] = {**flow_row(view).model_dump(), "requester_origin": flow.requester_origin}
+    own: dict[str, Json] = {"wait": flow.wait_json, "state": flow.state_json}
+    room = ANSWER_CHARS_MAX - chars(beside) - _TAIL_CHARS
+    left_out = []
+    bare = chars(FlowRow.model_validate(fields))
+    for name in _OWN:
+        if own[name] is None:
+            continue
+        tried = FlowRow.model_validate({**fields, name: own[name]})
+        # It stands deeper in the answer than here, by a few spaces in each of its lines.
+        size = chars(tried) - bare + 4 * tried.model_dump_json(indent=2).count("\n")
+        if size > room:
+            left_out.append(name)
+            continue
+        room -= size
+        fields[name] = own[name]
+    return FlowRow.model_validate({**fields, "left_out": tuple(left_out) or None})
