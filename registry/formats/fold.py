@@ -137,17 +137,26 @@ class Fold:
 
 
 def without_adopted(spans: tuple[Span, ...], lines: Iterable[Document]) -> tuple[Span, ...]:
-    """The spans that these events do not adopt."""
+    """The spans that these events neither adopt nor, as a repair does, leave where they lie."""
     if not spans:
         return spans
     left = list(spans)
     for line in lines:
         payload = line.get("payload")
         if line.get("event") == "log.adopted" and isinstance(payload, dict):
-            offset, size = payload.get("offset"), payload.get("bytes")
-            if isinstance(offset, int) and isinstance(size, int):
-                left = [rest for span in left for rest in _outside(span, offset, offset + size)]
+            left = _without(left, payload.get("offset"), payload.get("bytes"))
+        elif line.get("event") == "log.repaired" and isinstance(payload, dict):
+            damaged = payload.get("damaged")
+            for found in damaged if isinstance(damaged, list) else []:
+                if isinstance(found, list) and len(found) == 2:
+                    left = _without(left, *found)
     return tuple(left)
+
+
+def _without(spans: list[Span], offset: Json, size: Json) -> list[Span]:
+    if not isinstance(offset, int) or not isinstance(size, int):
+        return spans
+    return [rest for span in spans for rest in _outside(span, offset, offset + size)]
 
 
 def _outside(span: Span, start: int, end: int) -> list[Span]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..core.patch import Document
-from .event_line import bears_crc, crc_of, number, place_in_mutation, read_object, read_sealed
+from .event_line import bears_crc, crc_of, number, place_in_mutation, read_object, read_sealed, undressed
 
 _GLUE_BYTES_MAX: Final = 64 << 10
 """How far from the end of a glued line the whole object in it may begin."""
@@ -119,18 +119,31 @@ class Scanner:
         yield from self._abandon()
 
     def _whole(self, line: Line) -> Iterator[Piece]:
-        sealed = read_sealed(line.raw[:-1])
+        sealed = read_sealed(_bare(line))
         if sealed is not None:
             yield from self._ours(line, sealed)
             return
         if read_object(line.raw) is None:
+            first, *rest = unglued(line)
+            if rest:
+                yield from self._whole_or_torn(first)
+                for part in rest:
+                    yield from self._whole(part)
+                return
             at = glued_object(line.raw)
             if at:
                 yield Torn(line.offset, line.offset + at)
                 yield from self._whole(Line(line.offset + at, line.raw[at:]))
                 return
         self._suspect = line.offset if self._suspect is None else self._suspect
-        yield Foreign(line, imitates=bears_crc(line.raw[:-1]))
+        yield Foreign(line, imitates=bears_crc(_bare(line)))
+
+    def _whole_or_torn(self, line: Line) -> Iterator[Piece]:
+        sealed = read_sealed(line.raw)
+        if sealed is not None:
+            yield from self._ours(line, sealed)
+        else:
+            yield Torn(line.offset, line.end)
 
     def _unterminated(self, line: Line) -> Iterator[Piece]:
         # A line of ours without its newline was never acknowledged, however whole it looks.
@@ -181,7 +194,7 @@ class Scanner:
         yield Mutation(
             offset=group[0][0].offset,
             end=line.end,
-            tip=crc_of(line.raw[:-1]),
+            tip=crc_of(_bare(line)),
             lines=tuple(document for _, document in group),
         )
 
@@ -194,6 +207,30 @@ class Scanner:
 def _restarts(sealed: Document) -> bool:
     """Whether a line begins a mutation with a snapshot, which may count on from anywhere."""
     return sealed.get("event") in ("log.repaired", "log.adopted") and sealed.get("txn") == [1, 1]
+
+
+def unglued(line: Line) -> list[Line]:
+    """The parts of a line on which lines of ours stand without the newlines between them.
+
+    All but the first part are whole lines of ours, the last with the newline if there is one; a line
+    of one part is given as it is.
+    """
+    parts: list[Line] = []
+    rest = line
+    while (at := glued_object(rest.raw)) and read_sealed(_bare(Line(0, rest.raw[at:]))) is not None:
+        parts.insert(0, Line(rest.offset + at, rest.raw[at:]))
+        rest = Line(rest.offset, rest.raw[:at])
+    return [rest, *parts]
+
+
+def _bare(line: Line) -> bytes:
+    """A line without its newline and what an editor put around it."""
+    return undressed(line.raw.removesuffix(b"\n"))
+
+
+def is_repair(mutation: Mutation) -> bool:
+    """Whether a mutation begins the proof anew after something was lost or damaged."""
+    return mutation.last.get("event") == "log.repaired" and "snapshot" in mutation.last
 
 
 def glued_object(raw: bytes) -> int | None:

@@ -10,13 +10,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from ...core.names import RunId
 from ...core.run import Refs, Run, RunState
 from ...errors import RegistryError
 from ...formats.event_line import read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
 from ...formats.legacy import plan_of
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
-from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, lines_in
+from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, is_repair, lines_in
 from .handles import Identity, Loaded, OpenRun
 from .layout import PLAN, REFS, STATE, plan_cache
 from .opening import read_at, read_file
@@ -90,6 +91,7 @@ class Walk:
         self.imitated_at: int | None = None
         """Offset of the first line since the last mutation that ends as ours do, but wrongly."""
         self._follow = follow
+        self._run_id = entry.run_id
         start = mark.offset
         scanner = Scanner(run.log.seq if run else None, run.log.rev if run else 0)
         for piece in scanner.pieces(trail_lines(entry, start, end)):
@@ -116,17 +118,29 @@ class Walk:
         except ValueError:
             log = self.fold.log
             self.damage = self.damage or Damage(mutation.offset, log.seq, log.seq + 1)
+            return
+        if is_repair(mutation):
+            # What was amiss before it was judged then, and the run does not rest on it any more.
+            self.damage = None
+            self.torn.clear()
 
     def run(self) -> Run | None:
         """The run at the end of the stretch; None where none can be built."""
         if not self.fold.is_started:
             return None
         try:
-            return self.fold.run()
+            run = self.fold.run()
         except ValueError:
             log = self.fold.log
             self.damage = self.damage or Damage(self.fold.mark.offset, log.seq, log.seq + 1)
             return None
+        state = of_folder(self._run_id, run.state)
+        return run if state is run.state else run.model_copy(update={"state": state})
+
+
+def of_folder(run_id: RunId, state: RunState) -> RunState:
+    """A state under the id that its folder has: a run that was renamed or copied is the run of its new name."""
+    return state if state.run_id == run_id else state.model_copy(update={"run_id": run_id})
 
 
 def fold_whole(entry: OpenRun, follow: Callable[[Mutation], None]) -> Walk:
@@ -161,10 +175,10 @@ def _seen(known: Loaded, seen: dict[str, Identity | None]) -> Loaded:
 
 
 def projection_text(entry: OpenRun, name: str) -> bytes | None:
-    """A projection's bytes; None where there is no plain file, since the trail says it all."""
+    """A projection's bytes; None where there is no plain file to be read, since the trail says it all."""
     try:
         return read_file(entry.folder, name)
-    except RegistryError:
+    except (RegistryError, PermissionError):
         return None
 
 
@@ -261,7 +275,7 @@ def _base(entry: OpenRun, root: int, state: StateFile | None, refs: RefsFile | N
     plan = read_plan(cached_plan(root, entry.run_id) or b"", head.plan)
     if plan is None:
         return None
-    run = Run(state=state.state, refs=refs.refs, plan=plan, log=head.log)
+    run = Run(state=of_folder(entry.run_id, state.state), refs=refs.refs, plan=plan, log=head.log)
     return Loaded(
         run,
         head.mark,
@@ -312,10 +326,17 @@ def _folded_whole(
         walk = Walk(entry, None, Mark(), size)
         run = walk.run()
     torn = tuple(walk.torn)
+    stands = head is not None and head.mark.offset <= size and _ends_as(entry, head.mark)
+    if state is not None and head is not None and walk.damage is not None and stands:
+        # The state vouches for more than a fold over a gap can.
+        vouched = _vouched(entry, root, state, refs, run)
+        start = Loaded(vouched, head.mark, lock=head.lock, lock_is_behind=True, seen=seen)
+        rolled = _rolled(entry, start, size, edited=edited, is_behind=True, synced=False)
+        return replace(rolled, torn=torn, open_line=walk.open_line, damage=walk.damage)
     if state is not None and head is not None and (run is None or run.log.rev < head.log.rev):
-        kept = _vouched(entry, root, state, refs, run)
+        vouched = _vouched(entry, root, state, refs, run)
         loaded = Loaded(
-            kept, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
+            vouched, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
         )
         damage = walk.damage
         if damage is None and walk.imitated_at is not None:
@@ -337,7 +358,7 @@ def _vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None,
         plan = run.plan
     if plan is None:
         plan = plan_of(state.state, projection_text(entry, PLAN) or b"")
-    return Run(state=state.state, refs=known_refs, plan=plan, log=state.head.log)
+    return Run(state=of_folder(entry.run_id, state.state), refs=known_refs, plan=plan, log=state.head.log)
 
 
 def state_alone(entry: OpenRun) -> RunState | None:
@@ -345,4 +366,4 @@ def state_alone(entry: OpenRun) -> RunState | None:
     found = read_state(projection_text(entry, STATE) or b"")
     if found is None or found.head is None or found.head.mark.offset != entry.trail_size:
         return None
-    return found.state
+    return of_folder(entry.run_id, found.state)

@@ -1,8 +1,10 @@
 """Events of a run's trail by number, without reading what lies before them."""
 
+from collections.abc import Iterator
+
 from ...core.events import Event
 from ...formats.event_line import event_of, number, place_in_mutation, read_object, read_sealed
-from ...formats.trail import Line
+from ...formats.trail import Line, unglued
 from ..port import LoggedEvent
 from .finding import trail_lines
 from .handles import OpenRun
@@ -21,10 +23,10 @@ def events_after(entry: OpenRun, *, since_seq: int, limit: int) -> list[LoggedEv
     found: list[LoggedEvent] = []
     group: list[LoggedEvent] = []
     count, is_earlier = 0, start == 0
-    for line in trail_lines(entry, start, end, chunk=_NEAR_BYTES):
-        if len(found) >= limit or not line.raw.endswith(b"\n"):
+    for line in _whole_lines(entry, start, end):
+        if len(found) >= limit:
             break
-        sealed = read_sealed(line.raw[:-1])
+        sealed = read_sealed(line.raw.removesuffix(b"\n"))
         if sealed is None:
             if is_earlier and line.raw.strip():
                 count += 1
@@ -42,6 +44,17 @@ def events_after(entry: OpenRun, *, since_seq: int, limit: int) -> list[LoggedEv
             found += [logged for logged in group if logged.seq > since_seq]
             group = []
     return found[:limit]
+
+
+def _whole_lines(entry: OpenRun, start: int, end: int) -> Iterator[Line]:
+    """The lines that end, each by itself where somebody took the newline between two of ours."""
+    for line in trail_lines(entry, start, end, chunk=_NEAR_BYTES):
+        if not line.raw.endswith(b"\n"):
+            return
+        if read_sealed(line.raw[:-1]) is not None or read_object(line.raw) is not None:
+            yield line
+        else:
+            yield from unglued(line)
 
 
 def _earlier_event(line: Line) -> Event | None:

@@ -12,7 +12,7 @@ from ...core.names import NodeId, RunId, shown
 from ...core.patch import Document, Op
 from ...core.record import Json
 from ...formats.event_line import number
-from ...formats.trail import Mutation
+from ...formats.trail import Mutation, is_repair
 from ..port import Problem
 from .layout import TRAIL
 
@@ -36,6 +36,9 @@ class Proof:
 
     def follow(self, mutation: Mutation) -> None:
         """Judge one mutation and go on from where it led."""
+        if is_repair(mutation):
+            # A repair says aloud what it could not save; what comes after it must hold again.
+            self.problems, self._last_at = [], ""
         for line in mutation.lines:
             self._judge_line(line)
         snapshot = mutation.last.get("snapshot")
@@ -54,12 +57,22 @@ class Proof:
     def _judge_line(self, line: Document) -> None:
         where = f"{TRAIL} seq {number(line, 'seq')}"
         if line.get("runId") != self._run_id:
-            self._find("run_id_differs", f"an event is of run {shown(str(line.get('runId')))!r}", where)
+            self._find_renamed(str(line.get("runId")), where)
         at = line.get("timestamp")
         if not isinstance(at, str) or at < self._last_at:
             self._find("time_order", f"an event is dated {at!r}, before the one that precedes it", where, "warning")
         else:
             self._last_at = at
+
+    def _find_renamed(self, named: str, where: str) -> None:
+        if not any(problem.code == "run_renamed" for problem in self.problems):
+            self._find(
+                "run_renamed",
+                f"the folder is {shown(self._run_id)!r} and its trail tells of run {shown(named)!r}: it was renamed or "
+                "copied. It goes on as the run of its folder; a copy shares sessions and cron job with the other run",
+                where,
+                "warning",
+            )
 
     def _judge_steps(self, mutation: Mutation, node_id: NodeId, before: str, events: list[str]) -> None:
         now = self._statuses[node_id]

@@ -13,9 +13,9 @@ from ...core.check import check_all
 from ...core.names import shown
 from ...core.run import Run
 from ...formats.projections import RefsFile, StateFile, is_intact, read_refs, read_state
-from ...formats.trail import Mutation
+from ...formats.trail import Mutation, is_repair
 from ..port import Problem
-from .finding import Found, Walk, find_anew, fold_whole, projection_text, trail_lines
+from .finding import Found, Walk, find_anew, fold_whole, of_folder, projection_text, trail_lines
 from .handles import OpenRun
 from .layout import PLAN, REFS, STATE, TRAIL
 from .opening import size_of
@@ -32,6 +32,8 @@ def problems_of(entry: OpenRun, root: int) -> list[Problem]:
 
     def follow(mutation: Mutation) -> None:
         proof.follow(mutation)
+        if is_repair(mutation):
+            adopted.clear()
         if any(line.get("event") == "log.adopted" for line in mutation.lines):
             adopted.append(mutation)
 
@@ -108,11 +110,12 @@ def _of_projections(entry: OpenRun, run: Run) -> Iterator[Problem]:
 
 
 def _of_state(state: StateFile, run: Run) -> Iterator[Problem]:
+    told = of_folder(run.state.run_id, state.state)
     if state.head is not None and state.head.log.rev < run.log.rev:
         yield Problem(
             "projection_stale", f"{STATE} is behind the trail; the next change brings it up", "warning", STATE
         )
-    elif state.state != run.state or (state.head is not None and state.head.log != run.log):
+    elif told != run.state or (state.head is not None and state.head.log != run.log):
         yield Problem("state_differs", f"{STATE} is not what the trail leads to", where=STATE)
 
 
