@@ -3,22 +3,20 @@
 import json
 import os
 import shlex
-import shutil
-import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any, Final
 
 import click
+from pydantic import JsonValue
 
-from registry.errors import Conflict, InvalidRequest, NotFound
+from registry.errors import Conflict, InvalidRequest
 
 from ..building import Words, shared_options
-from ..clients import CLIENTS, Client, configuration, entry, server_command, toml_table
-from ..json_member import NotPlainJson, with_member
+from ..clients import CLIENTS, Client, Server, changes, configuration, entry, file_of, server_command, toml_table
+from ..json5_text import NotReadable, parts_of
+from ..json_member import with_member
+from ..placing import change_file
 from ..session import Session
-
-_WRITER_S_MAX: Final = 60
 
 
 def _config(client: str | None, write: bool) -> int:
@@ -29,9 +27,11 @@ def _config(client: str | None, write: bool) -> int:
     if write and client is None:
         raise click.UsageError(f"--write needs a client: {', '.join(CLIENTS)}")
     root = session.registry.root.resolve()
-    command = server_command()
     names = [client] if client is not None else list(CLIENTS)
-    servers = {name: entry(CLIENTS[name], command=command, root=root, agent=session.agent) for name in names}
+    servers = {
+        name: entry(CLIENTS[name], command=server_command(CLIENTS[name]), root=root, agent=session.agent)
+        for name in names
+    }
     if write:
         assert client is not None
         return _written(session, client, servers[client])
@@ -44,123 +44,86 @@ def _config(client: str | None, write: bool) -> int:
     return 0
 
 
-def _row(name: str, server: dict[str, Any]) -> dict[str, Any]:
+def _row(name: str, server: Server) -> dict[str, JsonValue]:
     client = CLIENTS[name]
-    row = {"client": name, "file": client.file, "text": configuration(client, server), "server": server}
+    text = configuration(client, server)
+    row: dict[str, JsonValue] = {"client": name, "file": _shown_file(name), "text": text, "server": dict(server)}
     return row | ({"command": _by_command(client, server)} if client.writer else {})
 
 
-def _print(session: Session, name: str, server: dict[str, Any]) -> None:
+def _print(session: Session, name: str, server: Server) -> None:
     """The text alone on stdout, so that it can go into a file; what to do with it beside it, for people."""
     client = CLIENTS[name]
     if session.is_for_people:
-        click.secho(f"# {client.title}: {client.file}", fg="cyan", err=True)
-        how = _by_command(client, server) if client.writer else f"opentask mcp config {name} --write"
-        click.echo(f"# put this there, or: {how}", err=True)
+        click.secho(f"# {client.title}: {_shown_file(name)}", fg="cyan", err=True)
+        click.echo(f"# put this there, or: opentask mcp config {name} --write", err=True)
+        if client.writer:
+            click.echo(f"# or: {_by_command(client, server)}", err=True)
     click.echo(configuration(client, server))
 
 
-def _by_command(client: Client, server: dict[str, Any]) -> str:
+def _shown_file(name: str) -> str:
+    """The file as people write it, or where the client's own variables put it."""
+    path, usual = file_of(name, os.environ), CLIENTS[name].file
+    return usual if path == file_of(name, {}) else str(path)
+
+
+def _by_command(client: Client, server: Server) -> str:
     return f"{' '.join(client.writer)} {shlex.quote(json.dumps(server, ensure_ascii=False))}"
 
 
-def _written(session: Session, name: str, server: dict[str, Any]) -> int:
+def _written(session: Session, name: str, server: Server) -> int:
     client = CLIENTS[name]
-    if client.writer:
-        _by_its_own(client, server)
-        return _told(session, name, Path(client.file).expanduser(), "written")
-    path = Path(client.file).expanduser().absolute()
-    before = _text(path)
-    after = _merged(client, path, before or "", server)
-    if after == before:
-        return _told(session, name, path, "unchanged")
-    _replace(path, after)
-    return _told(session, name, path, "made" if before is None else "written")
-
-
-def _told(session: Session, name: str, path: Path, what: str) -> int:
+    path = file_of(name, os.environ)
+    what = change_file(
+        path, lambda text: _merged(client, path, text, server), mode=0o600 if client.is_private else 0o644
+    )
     if session.is_for_people:
         said = {"made": "made", "written": "wrote", "unchanged": "nothing to change in"}[what]
-        click.echo(f"{said} {path}; restart {CLIENTS[name].title} to load it")
+        click.echo(f"{said} {path}; {client.then or f'restart {client.title} to load it'}")
     else:
         session.write({"client": name, "file": str(path), "change": what})
     return 0
 
 
-def _by_its_own(client: Client, server: dict[str, Any]) -> None:
-    """Let the client's own command write: it knows the file's comments and checks, and may have it open."""
-    program = shutil.which(client.writer[0])
-    if program is None:
-        raise NotFound(
-            f"{client.writer[0]} is not on PATH, and only it writes its configuration safely",
-            hint=f"where it is installed: {_by_command(client, server)}",
-        )
-    done = subprocess.run(
-        [program, *client.writer[1:], json.dumps(server, ensure_ascii=False)],
-        capture_output=True,
-        text=True,
-        timeout=_WRITER_S_MAX,
-        check=False,
-    )
-    if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())[:400]
-        raise Conflict(f"{' '.join(client.writer)} refused: {said}", hint=_by_command(client, server))
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_bytes().decode()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as fault:
-        raise InvalidRequest(f"{path} cannot be read: {fault}", hint="nothing was changed") from None
-
-
-def _merged(client: Client, path: Path, text: str, server: dict[str, Any]) -> str:
+def _merged(client: Client, path: Path, text: str, server: Server) -> str:
     if client.form == "toml":
         return _with_table(client, path, text, server)
     try:
-        return with_member(text, client.path, server)
-    except NotPlainJson as fault:
+        known: JsonValue = parts_of(text).value if text.strip("\ufeff \t\r\n") else {}
+        for name in client.path:
+            known = known.get(name) if isinstance(known, dict) else None
+        for way, value in changes(server, known):
+            text = with_member(text, (*client.path, *way), value)
+        return text
+    except NotReadable as fault:
+        own = f"; or: {_by_command(client, server)}" if client.writer else ""
+        by_hand = f"{'.'.join(client.path[:-1])}: {json.dumps({client.path[-1]: server}, ensure_ascii=False)}"
         raise InvalidRequest(
-            f"{path} is not plain JSON ({fault}); nothing was changed",
-            hint=f"add this by hand: {json.dumps({client.path[-1]: server}, ensure_ascii=False)}",
+            f"{path} is no JSON that can be added to ({fault}); nothing was changed",
+            hint=f"mend that line and do this again, or put this there by hand: {by_hand}{own}",
         ) from None
 
 
-def _with_table(client: Client, path: Path, text: str, server: dict[str, Any]) -> str:
+def _with_table(client: Client, path: Path, text: str, server: Server) -> str:
     """The text with the server's table behind it. A table that is there is not replaced: it may have comments."""
+    newline = "\r\n" if "\r\n" in text else "\n"
     table = toml_table(client.path, server)
     by_hand = f"add this by hand:\n{table}"
     try:
-        known: Any = tomllib.loads(text)
+        known = tomllib.loads(text.removeprefix("\ufeff"))
         for name in client.path:
             known = known.get(name, {})
         if known == server:
             return text
         if known:
             raise Conflict(f"{path} has [{'.'.join(client.path)}] already; nothing was changed", hint=by_hand)
-        gap = "" if not text or text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
-        after = text + gap + table
-        tomllib.loads(after)
+        gap = "" if not text or text.endswith(newline * 2) else newline if text.endswith(newline) else newline * 2
+        after = text + gap + table.replace("\n", newline)
+        tomllib.loads(after.removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, AttributeError) as fault:
         raise InvalidRequest(f"{path} cannot be added to ({fault}); nothing was changed", hint=by_hand) from None
     return after
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a whole file in place at once, with the mode it had; a link stays a link."""
-    real = path.resolve()
-    real.parent.mkdir(parents=True, exist_ok=True)
-    mode = real.stat().st_mode & 0o777 if real.exists() else 0o644
-    fresh = real.with_name(f".{real.name}.{os.getpid()}.new")
-    try:
-        fresh.write_bytes(text.encode())
-        fresh.chmod(mode)
-        fresh.replace(real)
-    except OSError as fault:
-        fresh.unlink(missing_ok=True)
-        raise InvalidRequest(f"{path} cannot be written: {fault.strerror}", hint="nothing was changed") from None
 
 
 config = click.Command(
@@ -172,5 +135,6 @@ config = click.Command(
     ],
     callback=_config,
     help="Print what to put into an MCP client's configuration so that it starts the server for this registry.\n\n"
-    "With --write it is put there: every byte of the file that is not OpenTask's entry stays as it is.",
+    "With --write it is put there: every byte of the file that is not OpenTask's entry stays as it is, comments "
+    "and line ends too, and in that entry whatever else you put.",
 )
