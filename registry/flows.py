@@ -160,18 +160,8 @@ class Flows:
             state_json=state_json,
             wait_json=wait_json,
         )
-        asked = short_hash(to_json(flow.model_dump(mode="json")).decode(), 32)
-        title = shown(goal, _TITLE_CHARS) or FLOW
-        command = CreateRun(
-            run_id=f"{FLOW}-{short_hash(request_id)}" if request_id is not None else clock.fresh_id(FLOW),
-            workflow=Workflow(workflow_id=FLOW, title=title, nodes=()),
-            actor=self.actor,
-            request=asked,
-            title=title,
-            source_session_key=owner,
-            flow=flow,
-        )
-        key = RequestKey(id=request_id, hash=asked) if request_id is not None else None
+        command = self._creation(flow, request_id)
+        key = RequestKey(id=request_id, hash=command.request) if request_id is not None else None
         try:
             outcome = self.registry.create(command, request=key)
         except Conflict as taken:
@@ -184,6 +174,19 @@ class Flows:
         view = view_of(outcome.run)
         assert view is not None, "what was created as a flow is one"
         return FlowCreated(outcome.answer.get("created") is True, view, outcome)
+
+    def _creation(self, flow: Flow, request_id: str | None) -> CreateRun:
+        """The run of a flow; the same request makes the same id in every process."""
+        title = shown(flow.goal, _TITLE_CHARS) or FLOW
+        return CreateRun(
+            run_id=f"{FLOW}-{short_hash(request_id)}" if request_id is not None else clock.fresh_id(FLOW),
+            workflow=Workflow(workflow_id=FLOW, title=title, nodes=()),
+            actor=self.actor,
+            request=short_hash(to_json(flow.model_dump(mode="json")).decode(), 32),
+            title=title,
+            source_session_key=flow.owner_key,
+            flow=flow,
+        )
 
     def run_task(
         self,

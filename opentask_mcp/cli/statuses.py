@@ -41,10 +41,33 @@ def _of_wait(answer: Mapping[str, object]) -> int:
     return CONFLICT if answer["run_status"] in _ENDED else BUSY
 
 
+def _of_flow_change(answer: Mapping[str, object]) -> int:
+    """A change that was not made is not done, though the answer is no error."""
+    if answer["applied"]:
+        return DONE
+    return {"not_found": NOT_FOUND, "persist_failed": LIMIT}.get(str(answer["code"]), CONFLICT)
+
+
+def _of_linked(answer: Mapping[str, object]) -> int:
+    if answer["created"] or answer.get("task"):
+        return DONE
+    return CONFLICT if answer["found"] else NOT_FOUND
+
+
+def _of_flow_cancel(answer: Mapping[str, object]) -> int:
+    """Children that are still active have been asked to stop: that is done. What has ended cannot be cancelled."""
+    if not answer["found"]:
+        return NOT_FOUND
+    return DONE if answer["cancelled"] or answer.get("tasks") else CONFLICT
+
+
 _OF_ANSWER: Final[Mapping[str, Callable[[Mapping[str, object]], int]]] = {
     "validate_run": lambda answer: DONE if answer["ok"] else DAMAGED,
     "validate_workflow": lambda answer: DONE if answer["ok"] else INVALID_REQUEST,
     "wait_for_run": _of_wait,
+    "update_flow": _of_flow_change,
+    "run_flow_task": _of_linked,
+    "cancel_flow": _of_flow_cancel,
 }
 
 

@@ -12,7 +12,7 @@ from ..core.record import Json
 OPAQUE: Final = frozenset(
     {
         "args", "inputs", "params", "state", "wait", "payload", "result", "patch", "metadata",
-        "delivery_context", "requester_origin", "details", "value",
+        "delivery_context", "requester_origin", "details", "value", "by_status", "by_runtime",
     }
 )  # fmt: skip
 """Keys (snake_case) whose value, where it is an object, belongs to somebody else."""

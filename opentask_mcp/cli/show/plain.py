@@ -24,6 +24,10 @@ STATUS_STYLES: Final = {
     "failed": "bold red",
     "skipped": "dim",
     "cancelled": "dim",
+    "queued": "cyan",
+    "blocked": "bold red",
+    "succeeded": "green",
+    "timed_out": "bold red",
 }
 _NODE_ORDER: Final = ("completed", "skipped", "running", "waiting", "ready", "failed", "pending")
 
