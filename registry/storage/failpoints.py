@@ -22,7 +22,7 @@ Step = Literal[
     "append.open", "append.write", "append.sync", "append.cut",
     "file.open", "file.write", "file.sync", "file.drop", "folder.make", "folder.sync",
     "replace.rename", "place.hold", "place.rename", "place.drop", "place.restore", "blank.write", "blank.sync",
-    "create.runs", "create.folder", "create.node", "create.rename",
+    "create.folder", "create.node", "create.rename",
     "inbox.write", "inbox.sync", "repair.cut", "repair.newline", "lock.open", "lock.note",
 ]  # fmt: skip
 """Where a fault can be: what is made, written, synced, renamed or taken away next."""

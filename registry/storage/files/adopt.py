@@ -7,7 +7,6 @@ replaced is kept beside it.
 """
 
 import hashlib
-from contextlib import suppress
 from typing import Final
 
 from ...core.commands import AdoptLines, AppendEvent, ForeignLine
@@ -27,6 +26,7 @@ from .mutating import mutate
 from .opening import read_at, read_file
 from .projecting import Place, short_sha
 from .repair import keep_torn, restarted
+from .syncing import sync
 
 _SOMEBODY: Final = Actor(kind="unknown", id="file", via="file")
 _LINES_MAX: Final = 256
@@ -101,9 +101,10 @@ def adopt_earlier(place: Place, entry: OpenRun, run: Run, count: int) -> tuple[L
     for name in (STATE, REFS):
         text = read_file(entry.folder, name)
         if text is not None:
-            with suppress(FileExistsError):
-                atomic.write_new(entry.folder, f".{name}.earlier", text, synced=True)
-            kept.append(f".{name}.earlier")
+            copy = f".{name}.earlier"
+            # A copy that is there may be half of one, left by an adoption that was killed.
+            kept.append(copy if read_file(entry.folder, copy) == text else atomic.keep(entry.folder, copy, text))
+    sync(entry.folder)
     digest = hashlib.sha256()
     for line in trail_lines(entry, 0, size):
         digest.update(line.raw)

@@ -19,6 +19,7 @@ from . import atomic
 from .handles import OpenRun
 from .layout import TRAIL
 from .opening import fault, read_at
+from .syncing import sync_bytes
 
 
 def append(entry: OpenRun, chunk: bytes, *, end: int, synced: bool) -> int:
@@ -44,18 +45,18 @@ def append(entry: OpenRun, chunk: bytes, *, end: int, synced: bool) -> int:
         raise fault(error, "appending to the trail") from error
     offset = os.lseek(trail, 0, os.SEEK_CUR) - written
     if written < len(chunk):
-        _take_back(entry, trail, offset, written)
+        _take_back(entry, trail, offset, written, synced=synced)
         # A regular file takes less than it is given when the disk, a quota or a limit is full.
         raise fault(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "appending to the trail")
     if offset != end and not _begins_a_line(trail, offset):
-        _take_back(entry, trail, offset, written)
+        _take_back(entry, trail, offset, written, synced=synced)
         raise StorageFault(
             f"somebody wrote half a line to {TRAIL} of run {entry.run_id!r} at the same moment; nothing was changed",
             hint="try again",
         )
     if synced:
         try:
-            atomic.sync_bytes(trail, step="append.sync")
+            sync_bytes(trail, step="append.sync")
         except OSError as error:
             entry.loaded = None
             raise unknown(entry.run_id, f"the disk did not confirm it ({error.strerror})") from error
@@ -75,12 +76,15 @@ def _begins_a_line(trail: int, offset: int) -> bool:
     return offset == 0 or read_at(trail, offset - 1, 1) == b"\n"
 
 
-def _take_back(entry: OpenRun, trail: int, offset: int, size: int) -> None:
+def _take_back(entry: OpenRun, trail: int, offset: int, size: int, *, synced: bool) -> None:
     """Undo a write: cut it off where it is the end, else blank it."""
     try:
         if os.fstat(trail).st_size == offset + size:
             failpoints.reach("append.cut")
             os.ftruncate(trail, offset)
+            if synced:
+                # Whole lines that came back after a loss of power would be the change that was said not to be.
+                sync_bytes(trail, step="append.sync")
         else:
             atomic.blank(entry.folder, TRAIL, offset, size)
     except OSError as error:

@@ -5,7 +5,6 @@ over the old one. A shared temporary name would let two writers mix their texts 
 """
 
 import errno
-import fcntl
 import itertools
 import os
 import stat
@@ -19,13 +18,12 @@ from ...errors import Forbidden, RegistryError
 from .. import failpoints
 from .layout import OWN_FILES
 from .opening import components, fault, open_file, parent_of, read_at, read_file
+from .syncing import sync, sync_bytes
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _TRIES: Final = 1_000
 _counter = itertools.count()
 _own = os.urandom(4).hex()
-
-_FULLFSYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
 
 
 def _renew() -> None:
@@ -39,24 +37,6 @@ os.register_at_fork(after_in_child=_renew)
 def unique_name(base: str) -> str:
     """A name beside `base` that nobody else makes."""
     return f".{base}.{_own}{next(_counter):x}.tmp"
-
-
-def sync(descriptor: int, *, step: failpoints.Step = "folder.sync") -> None:
-    """Make an open file or folder durable. On macOS only F_FULLFSYNC reaches the disk itself."""
-    failpoints.reach(step)
-    if _FULLFSYNC is not None:
-        fcntl.fcntl(descriptor, _FULLFSYNC)
-    else:
-        os.fsync(descriptor)
-
-
-def sync_bytes(descriptor: int, *, step: failpoints.Step) -> None:
-    """Make a file's bytes and size durable."""
-    failpoints.reach(step)
-    if _FULLFSYNC is not None:
-        fcntl.fcntl(descriptor, _FULLFSYNC)
-    else:
-        os.fdatasync(descriptor)
 
 
 def write_all(descriptor: int, text: bytes) -> None:
@@ -161,7 +141,7 @@ class Placement:
                 hint="write below nodes/<node_id>/",
                 path=file.path,
             )
-        with parent_of(self._folder, file.path, make=True) as (parent, name):
+        with parent_of(self._folder, file.path, make=True, synced=self._synced) as (parent, name):
             with suppress(FileNotFoundError):
                 if not stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                     raise Forbidden(

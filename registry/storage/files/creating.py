@@ -25,6 +25,7 @@ from .layout import BUILDING, CONTROL, LOCK, NODES, RUNS, TRAIL
 from .mutating import restart_body
 from .opening import fault, folder_at, parent_of
 from .projecting import Place, cache_plan, project
+from .syncing import sync
 
 
 class Names:
@@ -90,7 +91,7 @@ def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[],
         except OSError:
             entry.close()
             raise
-        atomic.sync(runs)
+        sync(runs)
     except OSError as error:
         _take_away(place, building)
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
@@ -124,7 +125,7 @@ def _filled(
                 failpoints.reach("create.node")
                 os.mkdir(node_id, 0o755, dir_fd=nodes)
             _write_files(folder, decision.files)
-            atomic.sync(nodes)
+            sync(nodes)
         finally:
             os.close(nodes)
     finally:
@@ -143,15 +144,15 @@ def _projected(
     if warnings:
         entry.close()
         raise OSError(errno.EIO, warnings[0])
-    atomic.sync(entry.folder)
+    sync(entry.folder)
     return entry
 
 
 def _write_files(folder: int, files: Iterable[FileWrite]) -> None:
     for file in files:
-        with parent_of(folder, file.path, make=True) as (parent, name):
+        with parent_of(folder, file.path, make=True, synced=True) as (parent, name):
             atomic.write_new(parent, name, file.content, synced=True)
-            atomic.sync(parent)
+            sync(parent)
 
 
 def _take_away(place: Place, building: str) -> None:

@@ -24,6 +24,7 @@ from .. import failpoints
 from .layout import LOCK, TRAIL
 from .locks import RunLock
 from .opening import folder_at, open_file
+from .syncing import sync
 
 OPEN_RUNS_MAX: Final = 64
 """Three descriptors each: well below the 256 that some systems allow a process."""
@@ -92,6 +93,7 @@ class OpenRun:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             failpoints.reach("append.open")
             self.trail = os.open(TRAIL, flags, 0o644, dir_fd=self.folder)
+            sync(self.folder)
         return self.trail
 
     @property

@@ -15,6 +15,7 @@ from typing import Final
 from ...core.names import shown
 from ...errors import Forbidden, InvalidRequest, RegistryError, StorageFault, StorageFull
 from .. import failpoints
+from .syncing import sync
 
 _BASE: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 FOLDER: Final = _BASE | os.O_RDONLY | os.O_DIRECTORY
@@ -54,14 +55,42 @@ def components(path: str) -> tuple[str, ...]:
     return parts
 
 
+def make_folder(parent: int, name: str, *, synced: bool) -> None:
+    """Make a folder in an open one unless it is there."""
+    failpoints.reach("folder.make")
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o755, dir_fd=parent)
+        if synced:
+            sync(parent)
+
+
+def make_path(path: str) -> None:
+    """Make a folder and those above it, durably. Its own name is synced even where it was there.
+
+    Whoever made it may have been killed before the sync, and what is put into it must be found.
+    """
+    above, name = os.path.split(path)
+    if not os.path.isdir(above):
+        make_path(above)
+    parent = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        make_folder(parent, name, synced=False)
+        sync(parent)
+    finally:
+        os.close(parent)
+
+
 def folder_at(parent: int, name: str) -> int:
     """A folder inside an open one, itself open; links are refused."""
     return os.open(name, FOLDER, dir_fd=parent)
 
 
 @contextmanager
-def parent_of(folder: int, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+def parent_of(folder: int, path: str, *, make: bool = False, synced: bool = False) -> Iterator[tuple[int, str]]:
     """The open folder that holds a file, and the file's name in it.
+
+    Args:
+        make: Make folders that are missing; with `synced`, durably.
 
     Raises:
         FileNotFoundError: a folder on the way is missing and `make` is false.
@@ -72,9 +101,7 @@ def parent_of(folder: int, path: str, *, make: bool = False) -> Iterator[tuple[i
     try:
         for part in folders:
             if make:
-                with suppress(FileExistsError):
-                    failpoints.reach("folder.make")
-                    os.mkdir(part, 0o755, dir_fd=current)
+                make_folder(current, part, synced=synced)
             try:
                 deeper = folder_at(current, part)
             except OSError as error:

@@ -16,11 +16,11 @@ from ...core.run import Run
 from ...errors import RegistryError
 from ...formats.fold import Mark
 from ...formats.projections import StateHead, write_plan, write_refs, write_state
-from .. import failpoints
 from . import atomic
 from .handles import Loaded, OpenRun
 from .layout import NODES, PLAN, REFS, STATE, plan_cache
-from .opening import folder_at, parent_of, read_file
+from .opening import folder_at, make_folder, parent_of, read_file
+from .syncing import sync
 
 _REFS_LAG_BYTES = 32 << 10
 """Refs.json is written again after so much of the trail even when no binding changed."""
@@ -112,7 +112,7 @@ def _project_lock(
     if not _put(entry, PLAN, text, now, warnings, synced=synced):
         return replace(now, lock_is_behind=True)
     if now.run.plan is not before.run.plan:
-        _make_node_folders(entry, now.run, before.run)
+        _make_node_folders(entry, now.run, before.run, synced=place.synced)
     return replace(now, lock=short_sha(text), lock_is_behind=False)
 
 
@@ -126,7 +126,7 @@ def keep_edited_lock(place: Place, entry: OpenRun, known: Loaded) -> str | None:
     return atomic.keep(entry.folder, f".{PLAN}.edited-{place.stamp()}", text)
 
 
-def _make_node_folders(entry: OpenRun, run: Run, before: Run) -> None:
+def _make_node_folders(entry: OpenRun, run: Run, before: Run, *, synced: bool) -> None:
     added = [node_id for node_id in run.state.nodes if node_id not in before.state.nodes]
     if not added:
         return
@@ -134,9 +134,10 @@ def _make_node_folders(entry: OpenRun, run: Run, before: Run) -> None:
         nodes = folder_at(entry.folder, NODES)
         try:
             for node_id in added:
-                with suppress(FileExistsError):
-                    failpoints.reach("folder.make")
-                    os.mkdir(node_id, 0o755, dir_fd=nodes)
+                make_folder(nodes, node_id, synced=False)
+            if synced:
+                # An artifact is durable only where its folder is.
+                sync(nodes)
         finally:
             os.close(nodes)
 

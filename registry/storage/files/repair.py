@@ -26,7 +26,7 @@ from .finding import Found
 from .handles import Loaded, OpenRun
 from .layout import TORN, TRAIL
 from .mutating import mutate
-from .opening import fault, folder_at, read_at
+from .opening import fault, folder_at, make_folder, read_at
 from .projecting import Place, project
 from .telling import corrupt, edited, no_run_left
 
@@ -81,9 +81,7 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
 def keep_torn(place: Place, entry: OpenRun, torn: Sequence[Torn], size: int, told: list[str]) -> int:
     """Keep torn bytes and take them out of the trail; give its new size."""
     trail = entry.writable_trail()
-    with suppress(FileExistsError):
-        failpoints.reach("folder.make")
-        os.mkdir(TORN, 0o755, dir_fd=entry.folder)
+    make_folder(entry.folder, TORN, synced=True)
     folder = folder_at(entry.folder, TORN)
     total = 0
     try:

@@ -12,7 +12,6 @@ from ...core.names import AgentId, NodeId, RunId, is_id, iso
 from ...core.record import Bag
 from ...core.run import RunState
 from ...errors import LogCorrupt, NotFound, RegistryError
-from .. import failpoints
 from ..port import Committed, LoggedEvent, Problem, Reading
 from . import adopt, inbox
 from .agent_locks import AgentLocks
@@ -23,7 +22,7 @@ from .finding import find, state_alone
 from .handles import OpenRun, OpenRuns, no_such_run
 from .history import events_after
 from .layout import RUNS, TRAIL, node_folder
-from .opening import fault, files_below
+from .opening import fault, files_below, make_path
 from .projecting import Place
 from .repair import mend
 from .session import FileSession
@@ -92,8 +91,7 @@ class FileStore:
         run_id = decision.run.state.run_id
         self._require_writable()
         try:
-            failpoints.reach("create.runs")
-            os.makedirs(self._runs_path, exist_ok=True)
+            make_path(self._runs_path)
             runs = self._open.runs()
             by = self._names.taken(runs, run_id)
         except OSError as error:
