@@ -1,7 +1,8 @@
 """Notices that a resource changed, in both protocol eras, also for what other processes write.
 
 Since 2026-07-28 a client listens on a stream of its own (`subscriptions/listen`); before, it
-subscribes to one resource at a time and is told on the connection. Nothing tells one process what
+subscribes to one resource at a time and is told on the connection, and of the list of resources
+once it has asked for that list. Nothing tells one process what
 another wrote, so the marks of subscribed resources (size and time of a run's trail) are looked at
 twice a second, only while somebody subscribes. A notice says "read it again", no more; one may
 come too many, none is missed.
@@ -16,13 +17,14 @@ from typing import Final
 
 import anyio
 from mcp.server.session import ServerSession
-from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated, SubscriptionBus
 
 from .threads import Threads
 
 _log: Final = logging.getLogger(__name__)
 LOOKS_APART_S: Final = 0.5
 _SUBSCRIBERS_MAX: Final = 256
+_TOLD_WITHIN_S: Final = 5
 RECENT: Final = "opentask:recent"
 """Stands for the list of resources where the address of one resource would."""
 
@@ -43,10 +45,11 @@ class Feed:
     Args:
         mark: Something that is different after the resource at an address changed; called in a
             thread, for `RECENT` too.
+        bus: Where those who listen hear of it.
     """
 
-    def __init__(self, *, mark: Callable[[str], Mark], threads: Threads) -> None:
-        self.bus = InMemorySubscriptionBus()
+    def __init__(self, *, mark: Callable[[str], Mark], threads: Threads, bus: SubscriptionBus | None = None) -> None:
+        self.bus: SubscriptionBus = bus or InMemorySubscriptionBus()
         self._mark = mark
         self._threads = threads
         self._watched: Counter[str] = Counter()
@@ -76,7 +79,7 @@ class Feed:
             self._unwatch(uris)
 
     async def subscribe(self, session: ServerSession, uri: str) -> None:
-        """Tell a connection of the handshake era of every change of one resource."""
+        """Tell a connection of the handshake era of every change of one resource, or of the list of them."""
         connection = _connection(session)
         subscriber = self._subscribers.pop(connection, None) or _Subscriber(session)
         self._subscribers[connection] = subscriber  # now the youngest
@@ -117,13 +120,19 @@ class Feed:
                 await self._tell(uri)
 
     async def _tell(self, uri: str) -> None:
-        if uri == RECENT:
-            await self.bus.publish(ResourcesListChanged())
-            return
-        await self.bus.publish(ResourceUpdated(uri))
-        for subscriber in list(self._subscribers.values()):
-            if uri in subscriber.uris:
-                await subscriber.session.send_resource_updated(uri)
+        await self.bus.publish(ResourcesListChanged() if uri == RECENT else ResourceUpdated(uri))
+        for connection, subscriber in list(self._subscribers.items()):
+            if uri not in subscriber.uris:
+                continue
+            # One client that reads nothing must not keep the others waiting, nor for long.
+            with anyio.move_on_after(_TOLD_WITHIN_S) as telling:
+                if uri == RECENT:
+                    await subscriber.session.send_resource_list_changed()
+                else:
+                    await subscriber.session.send_resource_updated(uri)
+            if telling.cancelled_caught and connection in self._subscribers:
+                del self._subscribers[connection]
+                self._unwatch(subscriber.uris)
 
     async def _watch(self, uris: list[str]) -> None:
         new = [uri for uri in uris if uri not in self._marks]

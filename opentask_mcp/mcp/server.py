@@ -12,10 +12,12 @@ import anyio
 import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import HandlerResult
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
-from mcp.server.subscriptions import ListenHandler
+from mcp.server.subscriptions import ListenHandler, SubscriptionBus
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from registry.operations.table import OPERATIONS, AnyOperation
 from registry.registry import Registry
@@ -45,12 +47,14 @@ def build_server(
     serving: Serving | None = None,
     operations: Mapping[str, AnyOperation] | None = None,
     documents: Documents | None = None,
+    bus: SubscriptionBus | None = None,
 ) -> Server[None]:
     """A server over one registry, for any transport and both protocol eras.
 
     Args:
         operations: The table that tools come from; the registry's own where none is given.
         documents: The registry read by address.
+        bus: Where notices are published to those who listen; one of its own where none is given.
 
     Raises:
         UnknownTool: the settings name a tool or toolset that does not exist.
@@ -58,7 +62,7 @@ def build_server(
     serving = serving or Serving()
     documents = documents or RegistryDocuments(registry)
     threads = Threads()
-    feed = Feed(mark=documents.mark, threads=threads)
+    feed = Feed(mark=documents.mark, threads=threads, bus=bus)
     offers = kept_offers() if operations is None else offers_of(operations)
     served = served_tools(offers, serving)
     tools = Tools(
@@ -109,12 +113,13 @@ class _Handlers:
 
     def server(self) -> Server[None]:
         """A new low-level server that these handlers answer for."""
-        server: Server[None] = Server(
+        server: Server[None] = _Noticing(
             NAME,
             version=__version__,
             title="OpenTask",
             instructions=INSTRUCTIONS,
             lifespan=partial(_lifespan, self._feed),
+            get_tool_input_schema=self._tools.input_schema,
             cache_hints={"tools/list": _KEPT, "prompts/list": _KEPT, "resources/templates/list": _KEPT},
             on_list_resources=self.list_resources,
             on_list_resource_templates=self.list_resource_templates,
@@ -142,9 +147,11 @@ class _Handlers:
         return await self._tools.call(ctx, params)
 
     async def list_resources(
-        self, _ctx: Context, params: types.PaginatedRequestParams | None
+        self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
-        """A page of recent runs and reports."""
+        """A page of recent runs and reports; a connection of the handshake era is told when the list changes."""
+        if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            await self._feed.subscribe(ctx.session, RECENT)
         return await self._resources.page(params.cursor if params else None)
 
     async def list_resource_templates(
@@ -193,6 +200,23 @@ class _Handlers:
     async def complete(self, _ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         """Values of an id argument."""
         return await complete(self._documents, params, threads=self._threads)
+
+
+class _Noticing(Server[None]):
+    """A server that says in its handshake that it tells of changes in the list of resources.
+
+    Each transport makes its own handshake, so this cannot be said where the server is run.
+    """
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        return super().create_initialization_options(
+            notification_options or NotificationOptions(resources_changed=True), experimental_capabilities, extensions
+        )
 
 
 @asynccontextmanager

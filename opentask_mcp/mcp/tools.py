@@ -27,10 +27,12 @@ from .aliases import unknown_tool
 from .elicitation import Context, ask, can_ask
 from .failures import failure_text, fault_text
 from .feed import Feed
+from .logs import OperationLine, operation_line
 from .offers import Offer
 from .serving import Serving
 from .text import sendable, stringify
 from .threads import Lane, Threads
+from .tracing import mark_span
 
 _FIRST_LOOK_S: Final = 0.05
 _LOOKS_APART_S: Final = 0.5
@@ -82,16 +84,39 @@ class Tools:
 
     async def call(self, ctx: Context, params: CallToolRequestParams) -> WireResult | InputRequiredResult:
         """Run one tool; whatever goes wrong is a result that a model can read."""
-        if params.name not in self._served:
-            return failed(failure_text(unknown_tool(params.name, served=self._served, known=self._unserved)))
+        # A name that is no tool's is a caller's text, which no log line holds.
+        with operation_line(params.name if params.name in self._served else "unknown_tool") as line:
+            answer = await self._answered(ctx, params, line)
+            mark_span(line)
+        return answer
+
+    async def _answered(
+        self, ctx: Context, params: CallToolRequestParams, line: OperationLine
+    ) -> WireResult | InputRequiredResult:
         try:
+            if params.name not in self._served:
+                raise unknown_tool(params.name, served=self._served, known=self._unserved)
             operation = self._operations[params.name]
             request = parse_request(operation, params.arguments or {})
-            return await self._answer(ctx, params, operation, request)
+            line.concerns(request)
+            answer = await self._answer(ctx, params, operation, request)
         except RegistryError as failure:
+            line.code = failure.code
             return failed(failure_text(failure))
         except Exception as fault:  # the edge: a fault of ours must still be an answer
+            line.code = "internal_error"
             return failed(fault_text(params.name, fault))
+        if isinstance(answer, InputRequiredResult):
+            line.code = "asked"
+        else:
+            line.concerns(answer.get("structuredContent"))
+            line.code = "ok"
+        return answer
+
+    def input_schema(self, tool: str) -> dict[str, Any] | None:
+        """The input schema of a tool that is offered; None for any other name."""
+        schema = self._served[tool].tool["inputSchema"] if tool in self._served else None
+        return dict(schema) if isinstance(schema, Mapping) else None
 
     async def _answer(
         self, ctx: Context, params: CallToolRequestParams, operation: AnyOperation, request: Request
