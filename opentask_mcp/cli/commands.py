@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .flow_forms import FLOW_FORMS
 from .forms import Form, command_line
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ GROUPS: Final[Mapping[str, str]] = {
     "event": "Record events in a run's trail.",
     "control": "Steer a run or node, as a person would.",
     "plan": "Change the plan of a run.",
+    "task": "Give agents work; see their queues, and what came of it.",
+    "flow": "Flows: jobs that code plans while it goes.",
     "mcp": "Set up MCP clients.",
 }
 
@@ -163,12 +166,19 @@ FORMS: Final[Mapping[str, Form]] = {
             places=("run_id", "event"),
         ),
         *_WORK,
+        Form(words="task create", operation="create_task", help="Put a task into an agent's queue."),
+        Form(words="task query", operation="list_tasks", help="Find tasks by status, priority, time, tag or group."),
+        Form(words="task get", operation="get_task", help="Show one task: prompt, result, attempts and history."),
+        Form(words="task cancel", operation="cancel_task", help="Cancel a queued or running task."),
+        Form(words="task retry", operation="retry_task", help="Queue a failed task again."),
+        Form(words="task stats", operation="task_stats", help="Count tasks: how many, how well, how fast."),
         Form(
             words="plan change",
             operation="change_plan",
             help="Add, rewire or remove a node that has not started (add_node, rewire_node, remove_node).",
             places=("run_id", "action", "node_id"),
         ),
+        *FLOW_FORMS,
     )
 }
 
@@ -194,6 +204,24 @@ OWN: Final[Mapping[str, Own]] = {
     "artifact read": Own("reading", "read", FORMS["artifact read"].help),
     "node transition": Own("steps", "transition", "Record a step of a node without a lease."),
     "node result": Own("steps", "result", "Hand in how a node ended, with sessions and artifacts."),
+    "task create": Own("giving_tasks", "create", FORMS["task create"].help),
+    "task list": Own("listing_tasks", "list_", "List what an agent has to do, does and did."),
+    "task list-all": Own("listing_tasks", "list_all", "List all agents with the number of their tasks."),
+    "task start": Own("working_tasks", "start", "Take the next task of an agent's queue, or a named one."),
+    "task complete": Own("working_tasks", "complete", "Say that an agent's current task, or a named one, is done."),
+    "task fail": Own("working_tasks", "fail", "Say that an agent's current task, or a named one, failed."),
+    "task cancel": Own("giving_tasks", "cancel", FORMS["task cancel"].help),
+    "task get": Own("listing_tasks", "get", FORMS["task get"].help),
+    "task retry": Own("giving_tasks", "retry", FORMS["task retry"].help),
+    "task query": Own("listing_tasks", "query", FORMS["task query"].help),
+    "task stats": Own("listing_tasks", "stats", FORMS["task stats"].help),
+    "task history": Own("listing_tasks", "history", "List an agent's ended tasks, cancelled ones too, newest first."),
+    "heartbeat": Own("listing_tasks", "heartbeat", "Say what an agent is to do now: HEARTBEAT_OK for nothing."),
+    "flow set-waiting": Own("flows", "set_waiting", FORMS["flow set-waiting"].help),
+    "flow resume": Own("flows", "resume", FORMS["flow resume"].help),
+    "flow finish": Own("flows", "finish", FORMS["flow finish"].help),
+    "flow fail": Own("flows", "fail", FORMS["flow fail"].help),
+    "flow summary": Own("flows", "summary", "Count a flow's children, by status and by what carries them."),
     "mcp config": Own("configuring", "config", "Print an MCP client's configuration, or write it with --write."),
     "completion": Own("completing", "completion", "Print the script that completes commands and ids in your shell."),
 }

@@ -18,7 +18,7 @@ from ..core.names import AgentId, RunId, TaskId, moment, task_id
 from ..core.run import NodeState, RunState
 from ..core.tasks import TaskStatus, created_at, is_of_session, public_status, updated_at
 from ..core.workflow import WORK_KINDS
-from ..errors import RegistryError
+from ..errors import NotFound, RegistryError
 from .port import Store
 
 SortBy = Literal["updated", "created", "ended"]
@@ -46,6 +46,7 @@ class TaskFact(NamedTuple):
     group: str | None
     status: TaskStatus
     created_at: str
+    updated_at: str
     started_at: str | None
     ended_at: str | None
     lost_at: str | None
@@ -107,6 +108,10 @@ class TaskViews(Protocol):
 
     def agents(self) -> list[AgentId]:
         """Agents that nodes are assigned to, sorted."""
+        ...
+
+    def unreadable(self) -> list[RunId]:
+        """Runs that are in no view because they cannot be read, sorted."""
         ...
 
 
@@ -224,6 +229,18 @@ class ScannedViews:
         """Agents with work of any status."""
         return sorted({node.agent_id for state in self._states() for node in state.nodes.values() if node.agent_id})
 
+    def unreadable(self) -> list[RunId]:
+        """Runs whose state cannot be had."""
+        damaged = []
+        for run_id in list(self._store.run_ids()):
+            try:
+                self._store.state(run_id)
+            except NotFound:
+                continue  # moved while we looked, or somebody's folder
+            except RegistryError:
+                damaged.append(run_id)
+        return sorted(damaged)
+
     def _open_records(self) -> Iterator[TaskRecord]:
         return (record for record in self._records() if record.run.status in ("running", "paused"))
 
@@ -236,6 +253,7 @@ def fact_of(record: TaskRecord) -> TaskFact:
         group=record.run.group,
         status=public_status(node),
         created_at=created_at(record.run, node),
+        updated_at=updated_at(record.run, node),
         started_at=node.started_at,
         ended_at=None if node.is_open else node.completed_at,
         lost_at=node.lease.expires_at if node.status == "running" and node.lease and not node.managed else None,

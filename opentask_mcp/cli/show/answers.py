@@ -8,8 +8,10 @@ from rich.text import Text
 
 from ..commands import line_of
 from ..failing import in_our_words
+from .flows import flow, flow_list
 from .plain import Row, console, facts, harmless, status, table, when, words
 from .runs import bindings, events, node, run, run_list
+from .tasks import TASK_VIEWS
 
 _NEXT_SHOWN: Final = 4
 _SHOWN_ELSEWHERE: Final = frozenset({"run_id", "next", "warnings", "rev"})
@@ -241,6 +243,7 @@ def _event_list(answer: Row) -> list[RenderableType]:
     return [Group(events(answer["events"])), *_more(answer)]
 
 
+_FLOW_CHANGES: Final = ("run-task", "set-waiting", "resume", "finish", "fail", "request-cancel", "cancel")
 _VIEWS: Final[Mapping[str, Callable[[Row], list[RenderableType]]]] = {
     "workflow list": workflows,
     "workflow validate": checked_workflow,
@@ -253,6 +256,9 @@ _VIEWS: Final[Mapping[str, Callable[[Row], list[RenderableType]]]] = {
     "run validate": checked_run,
     "node show": lambda answer: [node(answer)],
     "node claim": claim,
+    "flow list": flow_list,
+    **dict.fromkeys(("flow create", "flow get", *(f"flow {words}" for words in _FLOW_CHANGES)), flow),
+    **TASK_VIEWS,
     **dict.fromkeys(
         (
             "run bind", "run progress", "run cancel", "node finish", "node transition", "node result", "node heartbeat",

@@ -72,8 +72,13 @@ def test_annotations_say_what_a_host_may_do_without_asking() -> None:
         tools: Any = {name: offer.tool for name, offer in OFFERS.items()}
         return {name for name, tool in tools.items() if tool["annotations"][hint]}
 
-    reading = {"list_workflows", "validate_workflow", "list_runs", "get_run", "read_artifact", "validate_run"}
+    reading = {
+        "list_workflows", "validate_workflow", "list_runs", "get_run", "read_artifact", "validate_run",
+        "list_tasks", "get_task", "task_stats", "list_flows", "get_flow",
+    }  # fmt: skip
     assert hinted("readOnlyHint") == reading
-    assert hinted("destructiveHint") == {"request_control", "change_plan", "write_artifact"}
+    assert hinted("destructiveHint") == {
+        "request_control", "change_plan", "write_artifact", "cancel_task", "cancel_flow",
+    }  # fmt: skip
     assert hinted("idempotentHint") == {*reading, "finish_node", "bind_session", "tick_run"}
     assert hinted("openWorldHint") == set()

@@ -77,6 +77,8 @@ async def test_the_addresses_are_listed_as_templates() -> None:
         "opentask://runs/{run_id}/graph",
         "opentask://runs/{run_id}/nodes/{node_id}",
         "opentask://runs/{run_id}/nodes/{node_id}/{name}",
+        "opentask://agents/{agent_id}/queue",
+        "opentask://tasks/{task_id}",
     ]
 
 
