@@ -236,6 +236,25 @@ class MemoryStore:
         """Every line of the inbox that is a JSON object."""
         return [line for raw in self._get(run_id).inbox if (line := read_object(raw)) is not None]
 
+    def run_at(self, run_id: RunId, rev: int | None) -> Run:
+        """The run after a mutation."""
+        kept = self._get(run_id)
+        every = [kept.first, *(decided for _, decided in kept.patches)]
+        found = [run for run in every if rev is None or run.log.rev == rev]
+        if not found:
+            raise NotFound(
+                f"run {run_id!r} cannot be shown at revision {rev}: its trail tells 1 to {every[-1].log.rev}",
+                hint="the events of a run name their revisions",
+                run_id=run_id,
+                rev=rev,
+            )
+        return found[-1]
+
+    @property
+    def care(self) -> "MemoryCare":
+        """There is nothing here that could be damaged."""
+        return MemoryCare(self)
+
     def validate(self, run_id: RunId) -> list[Problem]:
         """Whether the kept patches lead to the run."""
         kept = self._get(run_id)
@@ -245,3 +264,31 @@ class MemoryStore:
             if run != decided:
                 return [Problem("state_differs", f"the patch of mutation {decided.log.rev} does not lead to its run")]
         return []
+
+
+class MemoryCare:
+    """Doctor and repair of runs in memory, which have no files to be damaged."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def examine(self, run_id: RunId) -> list[Problem]:
+        """What `validate` finds."""
+        return self._store.validate(run_id)
+
+    def strays(self) -> list[Problem]:
+        """Nothing."""
+        return []
+
+    def restore(self, run_id: RunId, *, wait_s: float) -> tuple[str, ...]:
+        """Nothing to do, if there is such a run."""
+        with self._store.locked(run_id, wait_s=wait_s, op="repair_run"):
+            return ()
+
+    def tidy(self, run_id: RunId, *, wait_s: float) -> tuple[str, ...]:
+        """Nothing to do."""
+        return self.restore(run_id, wait_s=wait_s)
+
+    def put_away_strays(self) -> tuple[str, ...]:
+        """Nothing to do."""
+        return ()

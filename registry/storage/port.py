@@ -120,8 +120,47 @@ class Session(Protocol):
         ...
 
 
+class Care(Protocol):
+    """Doctor and repair.
+
+    Looking changes nothing. Repairing appends to the trail and never takes back what was acknowledged;
+    every byte that is replaced is kept beside it, and a repair that was killed may be asked for again.
+    """
+
+    def examine(self, run_id: RunId) -> list[Problem]:
+        """What `validate` finds, and what lies around the run's files and is not as it should be.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        ...
+
+    def strays(self) -> list[Problem]:
+        """What lies in the registry's folders and belongs to no run."""
+        ...
+
+    def restore(self, run_id: RunId, *, wait_s: float) -> tuple[str, ...]:
+        """Make a run fit to be changed again, and tell what was done; nothing for one that is.
+
+        Raises:
+            LogCorrupt: no file gives a run.
+        """
+        ...
+
+    def tidy(self, run_id: RunId, *, wait_s: float) -> tuple[str, ...]:
+        """Make the files around a run's trail what it leads to, and tell what was done."""
+        ...
+
+    def put_away_strays(self) -> tuple[str, ...]:
+        """Move aside what a kill left half made outside of runs, and tell what was moved."""
+        ...
+
+
 class Store(Protocol):
     """Where runs live."""
+
+    @property
+    def care(self) -> Care: ...
 
     def create(self, decision: Decision) -> Committed:
         """Make a new run. Raises `Conflict` (`details["exists"]`) when the id is taken."""
@@ -152,6 +191,14 @@ class Store(Protocol):
         ...
 
     def events(self, run_id: RunId, *, since_seq: int = 0, limit: int = 100) -> list[LoggedEvent]: ...
+
+    def run_at(self, run_id: RunId, rev: int | None) -> Run:
+        """The run as its trail has it after a mutation, the last one without a rev.
+
+        Raises:
+            NotFound: there is no such mutation, or what is left of it gives no run.
+        """
+        ...
 
     def read_file(self, run_id: RunId, path: str, *, offset: int, limit: int) -> tuple[bytes, int]:
         """A slice of a run's file and its whole size in bytes."""

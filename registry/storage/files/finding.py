@@ -329,14 +329,14 @@ def _folded_whole(
     stands = head is not None and head.mark.offset <= size and _ends_as(entry, head.mark)
     if state is not None and head is not None and walk.damage is not None and stands:
         # The state vouches for more than a fold over a gap can.
-        vouched = _vouched(entry, root, state, refs, run)
-        start = Loaded(vouched, head.mark, lock=head.lock, lock_is_behind=True, seen=seen)
+        kept = vouched(entry, root, state, refs, run)
+        start = Loaded(kept, head.mark, lock=head.lock, lock_is_behind=True, seen=seen)
         rolled = _rolled(entry, start, size, edited=edited, is_behind=True, synced=False)
         return replace(rolled, torn=torn, open_line=walk.open_line, damage=walk.damage)
     if state is not None and head is not None and (run is None or run.log.rev < head.log.rev):
-        vouched = _vouched(entry, root, state, refs, run)
+        kept = vouched(entry, root, state, refs, run)
         loaded = Loaded(
-            vouched, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
+            kept, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
         )
         damage = walk.damage
         if damage is None and walk.imitated_at is not None:
@@ -349,7 +349,7 @@ def _folded_whole(
     return Found(loaded, size, torn, walk.open_line, damage=walk.damage, edited=edited, is_behind=True)
 
 
-def _vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
+def vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
     """The run that state.json vouches for, with what else can be had."""
     assert state.head is not None
     known_refs = refs.refs if refs is not None else run.refs if run is not None else Refs()

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 
 from ...core.events import Event
+from ...core.names import shown
+from ...core.run import Run
+from ...errors import NotFound
 from ...formats.event_line import event_of, number, place_in_mutation, read_object, read_sealed
-from ...formats.trail import Line, unglued
+from ...formats.fold import Mark
+from ...formats.trail import Line, Mutation, Scanner, unglued
 from ..port import LoggedEvent
-from .finding import trail_lines
+from .finding import Walk, trail_lines
 from .handles import OpenRun
+from .telling import damage_in_words
 
 _NEAR_BYTES = 64 << 10
 
@@ -90,3 +95,44 @@ def _mutation_from(entry: OpenRun, start: int, end: int) -> tuple[int, int] | No
         if sealed is not None and place_in_mutation(sealed)[0] == 1:
             return line.offset, number(sealed, "seq")
     return None
+
+
+def run_at(entry: OpenRun, rev: int | None) -> Run:
+    """The run as the trail had it after a mutation; after the last one without a rev.
+
+    Raises:
+        NotFound: the trail has no such mutation, or none that can be folded.
+    """
+    first, last, end = 0, 0, 0
+    for piece in Scanner(None, 0).pieces(trail_lines(entry, 0, entry.trail_size)):
+        if isinstance(piece, Mutation):
+            at = number(piece.last, "rev")
+            first = first or at
+            if rev is None or at <= rev:
+                last, end = at, piece.end
+            elif last == rev:
+                break
+    walk = Walk(entry, None, Mark(), end)
+    run = walk.run() if last and rev in (None, last) else None
+    if run is not None and walk.damage is None:
+        return run
+    named = f"revision {rev}" if rev is not None else "its last revision"
+    if walk.damage is not None and rev in (None, last):
+        why = damage_in_words(walk.damage)
+    else:
+        why = f"its trail tells {first} to {_last_rev(entry)}" if first else "no change was recorded in it yet"
+    raise NotFound(
+        f"run {shown(entry.run_id)!r} cannot be shown at {named}: {why}",
+        hint="the events of a run name their revisions",
+        run_id=entry.run_id,
+        rev=rev,
+    )
+
+
+def _last_rev(entry: OpenRun) -> int:
+    revs = (
+        number(piece.last, "rev")
+        for piece in Scanner(None, 0).pieces(trail_lines(entry, 0, entry.trail_size))
+        if isinstance(piece, Mutation)
+    )
+    return max(revs, default=0)

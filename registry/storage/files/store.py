@@ -10,17 +10,18 @@ from typing import Literal
 from ...core.events import Decision
 from ...core.names import AgentId, NodeId, RunId, is_id, iso
 from ...core.record import Bag
-from ...core.run import RunState
+from ...core.run import Run, RunState
 from ...errors import LogCorrupt, NotFound, RegistryError
 from ..port import Committed, LoggedEvent, Problem, Reading
 from . import adopt, inbox
 from .agent_locks import AgentLocks
 from .archived import archived_state
 from .atomic import read_slice
+from .care import FileCare
 from .creating import Names, build, taken
 from .finding import find, state_alone
-from .handles import OpenRun, OpenRuns, no_such_run
-from .history import events_after
+from .handles import Loaded, OpenRun, OpenRuns, no_such_run
+from .history import events_after, run_at
 from .layout import RUNS, TRAIL, node_folder
 from .opening import fault, files_below, make_path
 from .projecting import Place
@@ -106,12 +107,18 @@ class FileStore:
     @contextmanager
     def locked(self, run_id: RunId, *, wait_s: float, op: str) -> Iterator[FileSession]:
         """The only writer of a run; see the port."""
+        with self._owned(run_id, wait_s, op) as entry:
+            yield self._session(entry)
+
+    @contextmanager
+    def _owned(self, run_id: RunId, wait_s: float, op: str) -> Iterator[OpenRun]:
+        """A run locked, as it lies."""
         self._require_writable()
         for _ in range(_REOPENINGS_MAX):
             with self._open.using(run_id) as entry:
                 with self._holding(entry, wait_s=wait_s, op=op):
                     if entry.is_current(self._open.runs()):
-                        yield self._session(entry)
+                        yield entry
                         return
                 # A backup was restored, or the run was moved: what is open is not what its name means now.
                 self._open.forget(entry)
@@ -134,6 +141,24 @@ class FileStore:
         finally:
             self._held.run = (0, None)
             lock.release()
+
+    @property
+    def care(self) -> FileCare:
+        """Doctor and repair; see the port."""
+
+        def settled(entry: OpenRun) -> tuple[Loaded, tuple[str, ...]]:
+            session = self._session(entry)
+            assert entry.loaded is not None, "whoever may write has loaded the run"
+            return entry.loaded, session.notices
+
+        return FileCare(
+            place=self._place,
+            runs_path=self._runs_path,
+            runs=self._open.runs,
+            reading=self._reading,
+            owned=self._owned,
+            settled=settled,
+        )
 
     def _session(self, entry: OpenRun) -> FileSession:
         try:
@@ -221,6 +246,11 @@ class FileStore:
         """Events with a later seq, oldest first."""
         with self._reading(run_id) as entry:
             return events_after(entry, since_seq=since_seq, limit=limit)
+
+    def run_at(self, run_id: RunId, rev: int | None) -> Run:
+        """The run at a mutation; see the port."""
+        with self._reading(run_id) as entry:
+            return run_at(entry, rev)
 
     def read_file(self, run_id: RunId, path: str, *, offset: int, limit: int) -> tuple[bytes, int]:
         """A slice of a run's file and its whole size in bytes; empty and 0 when it is not there."""

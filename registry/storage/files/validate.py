@@ -27,6 +27,29 @@ from .telling import damage_in_words, notices_of_reader
 
 def problems_of(entry: OpenRun, root: int) -> list[Problem]:
     """What is wrong with a run's files; empty when they prove each other."""
+    walk, proof, adopted = _followed(entry)
+    found = find_anew(entry, root)
+    problems = [*_of_the_trail(entry, walk, found), *_of_adopted(entry, adopted), *proof.problems]
+    run = walk.run()
+    if run is not None:
+        problems += projection_problems(entry, run)
+        problems += [Problem("impossible_state", fault, where=STATE) for fault in check_all(run)]
+    return problems
+
+
+def judged(entry: OpenRun, root: int) -> tuple[Walk, list[Problem]]:
+    """The whole trail folded, and what in it only a new beginning of the proof puts right."""
+    walk, proof, adopted = _followed(entry)
+    of_the_trail = [one for one in _of_the_trail(entry, walk, find_anew(entry, root)) if one.code == "log_corrupt"]
+    return walk, [*of_the_trail, *_of_adopted(entry, adopted), *proof.problems]
+
+
+def projection_problems(entry: OpenRun, run: Run) -> list[Problem]:
+    """Where the files beside the trail are not what it leads to."""
+    return [*_of_projections(entry, run), *_of_the_lock(entry, run), *_of_outputs(entry, run)]
+
+
+def _followed(entry: OpenRun) -> tuple[Walk, Proof, list[Mutation]]:
     proof = Proof(entry.run_id)
     adopted: list[Mutation] = []
 
@@ -37,14 +60,7 @@ def problems_of(entry: OpenRun, root: int) -> list[Problem]:
         if any(line.get("event") == "log.adopted" for line in mutation.lines):
             adopted.append(mutation)
 
-    walk = fold_whole(entry, follow)
-    found = find_anew(entry, root)
-    problems = [*_of_the_trail(entry, walk, found), *_of_adopted(entry, adopted), *proof.problems]
-    run = walk.run()
-    if run is not None:
-        problems += [*_of_projections(entry, run), *_of_the_lock(entry, run), *_of_outputs(entry, run)]
-        problems += [Problem("impossible_state", fault, where=STATE) for fault in check_all(run)]
-    return problems
+    return fold_whole(entry, follow), proof, adopted
 
 
 def _of_the_trail(entry: OpenRun, walk: Walk, found: Found | None) -> Iterator[Problem]:

@@ -1,0 +1,208 @@
+"""A run out of files that are damaged: everything of it that any of them still knows.
+
+The lines of the trail are gathered wherever they lie and put in the order of their numbers. Where
+they lead without a gap to where the run was, that is the run. Else the state stands for what it
+vouches for, and later lines are joined to it; without a state what can be read is folded over the
+gap. Nothing that was acknowledged is rolled back as long as a file knows it, and what none knows
+is told.
+"""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+
+from ...core.check import check_all
+from ...core.patch import Document
+from ...core.run import Log, Run
+from ...formats.event_line import number, place_in_mutation, read_object, read_sealed, read_unproved
+from ...formats.fold import Fold, Mark, Span, joined
+from ...formats.projections import StateHead, read_refs, read_state
+from ...formats.trail import Foreign, Mutation, Scanner, unglued
+from .finding import projection_text, trail_lines, vouched
+from .handles import OpenRun
+from .layout import REFS, STATE
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What could be had.
+
+    Attributes:
+        head: What state.json says of itself; None where there is none to be read.
+        control: Bytes of the inbox that were judged.
+        missing: Numbers of events, first and last, that no line tells and no state vouches for.
+        unproved: Numbers of events that were taken though the checksum of their line is wrong.
+        unjoined: Changes behind a gap that do not fit without what is missing.
+        damaged: Bytes of the trail that are no event of ours and nobody's words.
+    """
+
+    run: Run
+    head: StateHead | None
+    control: int = 0
+    missing: tuple[tuple[int, int], ...] = ()
+    unproved: tuple[int, ...] = ()
+    unjoined: int = 0
+    damaged: tuple[Span, ...] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the run is surely what was acknowledged last."""
+        return not (self.missing or self.unproved or self.unjoined)
+
+
+@dataclass
+class _Joined:
+    """A fold that may step over gaps; `before_gap` is the run up to the first of them."""
+
+    run: Run | None
+    mark: Mark = Mark()
+    before_gap: Run | None = None
+    has_gap: bool = False
+    unjoined: int = 0
+
+
+def recovered(entry: OpenRun, root: int) -> Recovered | None:
+    """The run as well as it can be had; None where nothing gives one."""
+    state = read_state(projection_text(entry, STATE) or b"")
+    refs = read_refs(projection_text(entry, REFS) or b"")
+    head = state.head if state is not None else None
+    proved, unproved = _gathered(entry, known=head.log.seq if head is not None else 0)
+    lines = {**unproved, **proved}
+    mutations = _mutations(lines)
+    found, since = _join(None, mutations), _begins_behind(mutations)
+    is_whole = found.run is not None and not found.has_gap and not unproved
+    reached = found.run.log.rev if found.run is not None else 0
+    if state is not None and head is not None and not (is_whole and reached >= head.log.rev):
+        start = vouched(entry, root, state, refs, found.run)
+        found = _join(start, [one for one in mutations if number(one.last, "rev") > head.log.rev], mark=head.mark)
+        since = head.log.seq
+    if found.run is None:
+        return None
+    run = found.run
+    if found.before_gap is not None and check_all(run) and not check_all(found.before_gap):
+        run = found.before_gap
+    return Recovered(
+        run=run.model_copy(update={"log": _log(run, mutations, head, lines)}),
+        head=head,
+        control=found.mark.control,
+        missing=_gaps(lines, since, max([*lines, since])),
+        unproved=tuple(sorted(seq for seq in unproved if seq > since)),
+        unjoined=found.unjoined,
+        damaged=damaged_spans(entry),
+    )
+
+
+def _log(run: Run, mutations: list[Mutation], head: StateHead | None, lines: Iterable[int]) -> Log:
+    """Numbers behind all that were ever given, so that none of them comes twice."""
+    last = head.log if head is not None else Log()
+    return Log(
+        rev=max([run.log.rev, last.rev, *(number(one.last, "rev") for one in mutations)]),
+        state_rev=max(run.log.state_rev, last.state_rev),
+        seq=max([run.log.seq, last.seq, *lines]),
+        last_at=max(run.log.last_at, last.last_at),
+    )
+
+
+def _gathered(entry: OpenRun, *, known: int) -> tuple[dict[int, Document], dict[int, Document]]:
+    """The lines of the trail by number: those whose checksum is right, and of the others those that fill a gap.
+
+    Args:
+        known: Number of the last event that is known to have been.
+    """
+    proved: dict[int, Document] = {}
+    others: dict[int, Document] = {}
+    for whole in trail_lines(entry, 0, entry.trail_size):
+        for line in [whole] if read_sealed(whole.raw[:-1]) is not None else unglued(whole):
+            text = line.raw.removesuffix(b"\n")
+            sealed = read_sealed(text)
+            told = sealed or read_unproved(text)
+            if told is not None:
+                (proved if sealed is not None else others).setdefault(number(told, "seq"), told)
+    last = max([known, *proved])
+    return proved, {seq: line for seq, line in others.items() if seq not in proved and 0 < seq <= last}
+
+
+def _mutations(lines: dict[int, Document]) -> list[Mutation]:
+    """The mutations whose last line is there, which carries all that they changed, in their order."""
+    by_rev: dict[int, list[Document]] = {}
+    for _, line in sorted(lines.items()):
+        by_rev.setdefault(number(line, "rev"), []).append(line)
+    found: list[Mutation] = []
+    for _, told in sorted(by_rev.items()):
+        index, count = place_in_mutation(told[-1])
+        if index == count:
+            found.append(Mutation(offset=0, end=0, tip="", lines=tuple(told)))
+    return found
+
+
+def _begins_behind(mutations: list[Mutation]) -> int:
+    """Number of the last event that the newest snapshot made unnecessary."""
+    begins = [number(one.lines[0], "seq") - 1 for one in mutations if "snapshot" in one.last]
+    return begins[-1] if begins else 0
+
+
+def _join(start: Run | None, mutations: list[Mutation], *, mark: Mark = Mark()) -> _Joined:
+    found = _Joined(start, mark)
+    for stretch in _stretches(mutations):
+        rev = number(stretch[0].last, "rev")
+        begins = isinstance(stretch[0].last.get("snapshot"), dict)
+        if begins:
+            found.has_gap, found.before_gap, found.unjoined = False, None, 0
+        elif found.run is None or rev != found.run.log.rev + 1:
+            _note_gap(found)
+        if not _take(found, stretch):
+            for one in stretch:
+                if not _take(found, [one]):
+                    _note_gap(found)
+                    found.unjoined += 1
+    return found
+
+
+def _stretches(mutations: list[Mutation]) -> list[list[Mutation]]:
+    """Mutations that follow each other without a gap; a snapshot begins a stretch of its own."""
+    found: list[list[Mutation]] = []
+    for one in mutations:
+        rev = number(one.last, "rev")
+        if found and rev == number(found[-1][-1].last, "rev") + 1 and "snapshot" not in one.last:
+            found[-1].append(one)
+        else:
+            found.append([one])
+    return found
+
+
+def _note_gap(found: _Joined) -> None:
+    if not found.has_gap:
+        found.has_gap, found.before_gap = True, found.run
+
+
+def _take(found: _Joined, stretch: list[Mutation]) -> bool:
+    fold = Fold(found.run, found.mark)
+    try:
+        for one in stretch:
+            # A fold goes on in the snapshot it was given.
+            lines = deepcopy(one.lines) if "snapshot" in one.last else one.lines
+            fold.take(Mutation(offset=one.offset, end=one.end, tip=one.tip, lines=lines))
+        found.run = fold.run()
+    except ValueError:
+        return False
+    found.mark = fold.mark
+    return True
+
+
+def _gaps(lines: dict[int, Document], first: int, last: int) -> tuple[tuple[int, int], ...]:
+    """Numbers behind `first` up to `last` that no line has, as first and last of each row of them."""
+    found: list[tuple[int, int]] = []
+    for seq in sorted(seq for seq in lines if seq > first) + [last + 1]:
+        if seq > first + 1:
+            found.append((first + 1, seq - 1))
+        first = seq
+    return tuple(found)
+
+
+def damaged_spans(entry: OpenRun) -> tuple[Span, ...]:
+    """Where lie bytes that are no event of ours and nobody's words: broken lines, copies, half lines."""
+    spans: tuple[Span, ...] = ()
+    for piece in Scanner(None, 0).pieces(trail_lines(entry, 0, entry.trail_size)):
+        if isinstance(piece, Foreign) and (piece.imitates or read_object(piece.line.raw) is None):
+            spans = joined(spans, (piece.line.offset, len(piece.line.raw)))
+    return spans
