@@ -11,28 +11,33 @@ PYTEST_ARGS ?=
 # pyproject.toml changes, so that a second call needs no network.
 RUNS := $(VENV)/.runs
 WORKS := $(VENV)/.works
+# The programs of others that speak to the MCP server; only their tests need npm and a network.
+CONFORMANCE := $(VENV)/conformance
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format bench clean
+.PHONY: help demo test test-fast test-conformance lint format bench bundle dist check-clients clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(RUNS) ## Drive a run through a real MCP client over stdio
 	@$(BIN)/opentask demo
 
 test: lint ## Check everything: style, types, tests, coverage
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --ignore=tests/conformance --cov --cov-report=term $(PYTEST_ARGS)
 
 test-fast: $(WORKS) ## Run the tests without coverage, the last failures first
-	$(BIN)/python -m pytest --failed-first --exitfirst --quiet $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --ignore=tests/conformance --failed-first --exitfirst --quiet $(PYTEST_ARGS)
+
+test-conformance: $(WORKS) $(CONFORMANCE)/.installed ## Run the official MCP suites and the Inspector (needs npm)
+	$(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)
 
 lint: $(WORKS) ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy registry opentask_mcp tests $(wildcard benchmarks)
+	$(BIN)/mypy registry opentask_mcp tests $(wildcard benchmarks evaluation mcpb)
 
 format: $(WORKS) ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -40,6 +45,16 @@ format: $(WORKS) ## Mend what ruff can mend
 
 bench: $(WORKS) ## Print costs as ratios to floors measured in the same run
 	$(BIN)/python -m benchmarks
+
+bundle: ## Build dist/*.mcpb, which Claude Desktop installs with a double click
+	@python=$$(command -v $(BIN)/python || command -v python3) && $$python mcpb/build.py dist
+
+dist: $(WORKS) bundle ## Build the wheel, the source archive and the bundle into dist/
+	@$(BIN)/python -m hatchling build -d dist
+
+check-clients: $(WORKS) ## Have the clients' own validators look at plugin and bundle; fetches them with npm
+	@npm install --silent --no-save --prefix build/node @anthropic-ai/mcpb@2 @anthropic-ai/claude-code@2
+	$(BIN)/python -m pytest --quiet tests/packaging/test_bundle.py tests/packaging/test_plugin.py
 
 clean: ## Remove .venv, caches and built files
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
@@ -73,4 +88,11 @@ else
 	@$(BIN)/python -m pip install --quiet "pip>=25.1"
 	@$(BIN)/python -m pip install --quiet --group dev
 endif
+	@touch $@
+
+$(CONFORMANCE)/.installed: tests/conformance/package.json tests/conformance/package-lock.json
+	@echo "adding the conformance suites to $(CONFORMANCE)"
+	@mkdir -p $(CONFORMANCE)
+	@cp tests/conformance/package.json tests/conformance/package-lock.json $(CONFORMANCE)/
+	@npm ci --prefix $(CONFORMANCE) --no-audit --no-fund --loglevel=error
 	@touch $@

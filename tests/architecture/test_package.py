@@ -1,14 +1,13 @@
-"""What is installed: whose `registry` it is, what the wheel holds, and what starting up costs."""
+"""Whose `registry` is imported, and what starting up costs."""
 
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import PACKAGES, ROOT
+from tests.architecture.source import ROOT
 
 DECOY = "raise SystemExit('the project\\'s own registry was imported')\n"
 
@@ -79,57 +78,6 @@ def test_a_registry_that_is_already_loaded_is_looked_at_too(tmp_path: Path) -> N
     ended = python("-c", code, cwd=tmp_path, search=ROOT)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "<module 'registry'>\n", "")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built wheel; needs no network, because the builder is one of the development tools."""
-    pytest.importorskip("hatchling", reason="the wheel is built by `make test`, which installs hatchling")
-    folder = tmp_path_factory.mktemp("wheel")
-    built = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
-    (path,) = folder.glob("*.whl")
-    return path
-
-
-def test_the_wheel_holds_every_file_of_the_two_packages_and_nothing_beside_them(wheel: Path) -> None:
-    """A Markdown or SQL file left out is found missing only by the user."""
-    ours = {
-        path.relative_to(ROOT).as_posix()
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*")
-        if path.is_file() and path.suffix not in {".pyc", ".pyo"} and "__pycache__" not in path.parts
-    }
-
-    with zipfile.ZipFile(wheel) as archive:
-        names = {name for name in archive.namelist() if not name.split("/")[0].endswith(".dist-info")}
-
-    assert names == ours
-    assert {f"{package}/py.typed" for package in PACKAGES} <= names
-
-
-def test_the_installed_wheel_finds_its_own_registry_next_to_a_decoy(wheel: Path, project: Path) -> None:
-    """A console script does not search the working directory, so it works in such a project."""
-    site = wheel.parent / "site"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    code = "import opentask_mcp as o; o.require_own_registry(); import registry; print(registry.__file__)"
-
-    as_console_script = python("-P", "-c", code, cwd=project, search=site)
-    as_module = python("-m", "opentask_mcp", cwd=project, search=site)
-
-    assert (as_console_script.returncode, as_console_script.stdout) == (0, f"{site}/registry/__init__.py\n")
-    assert as_module.returncode == 1
-    assert as_module.stderr.startswith(
-        f"opentask: the package `registry` would come from {project}/registry/__init__.py; "
-        f"OpenTask MCP's own is {site}/registry/__init__.py\n"
-    )
 
 
 @pytest.mark.skipif(not (ROOT / "opentask_mcp/cli/main.py").exists(), reason="there is no command line yet")
