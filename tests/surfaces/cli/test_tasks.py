@@ -1,0 +1,164 @@
+"""`opentask task ...` and `opentask heartbeat`: the shapes that scripts of the per-agent list know."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.surfaces.cli.fixture import Cli, on_terminal
+
+
+def created(cli: Cli, name: str, agent: str = "anna", *more: str) -> str:
+    """A task's id."""
+    answer = cli("task", "create", "--agent", agent, "--name", name, *more).answer
+    assert list(answer) == ["status", "task_id", "message"]
+    assert answer["status"] == "success"
+    return str(answer["task_id"])
+
+
+def test_a_task_goes_from_the_queue_to_the_list_of_what_was_done(cli: Cli) -> None:
+    """A shell script works off a queue and remembers nothing but its own name."""
+    (cli.root / "opentask.toml").write_text('[agents.anna]\nname = "Anna"\n')
+    first = created(cli, "First", "anna", "--priority", "P0", "--params", '{"n": 1}', "--tag", "t", "--group", "g")
+    second = created(cli, "Second", "anna", "--depends-on", first)
+
+    started = cli("task", "start", "--agent", "anna").answer
+    during = cli("task", "list", "--agent", "anna").answer
+    done = cli("task", "complete", "--agent", "anna", "--result", "It is done").answer
+    after = cli("task", "list", "--agent", "anna").answer
+
+    assert (started["status"], started["task_id"]) == ("success", first)
+    assert list(during) == [
+        "agent_id", "agent_name", "current_task", "pending_tasks", "completed_tasks", "failed_tasks",
+        "created_at", "updated_at",
+    ]  # fmt: skip
+    assert (during["agent_name"], during["current_task"]["task_id"]) == ("Anna", first)
+    assert [row["task_id"] for row in during["pending_tasks"]] == [second]
+    assert (done["status"], done["task_id"]) == ("success", first)
+    assert after["current_task"] is None
+    assert [row["terminal_summary"] for row in after["completed_tasks"]] == ["It is done"]
+
+
+def test_an_agent_has_one_task_in_hand_unless_it_says_otherwise(cli: Cli) -> None:
+    """The list has one current task; a second start was acknowledged by the list it comes from."""
+    created(cli, "First")
+    second = created(cli, "Second")
+    cli("task", "start", "--agent", "anna")
+
+    refused = cli("task", "start", "--agent", "anna")
+    beside = cli("task", "start", "--agent", "anna", "--beside").answer
+    shown = cli("task", "list", "--agent", "anna").answer
+
+    assert (refused.status, refused.error["code"]) == (4, "conflict")
+    assert beside["task_id"] == second
+    assert (shown["current_task"]["title"], [row["title"] for row in shown["running_tasks"]]) == ("Second", ["First"])
+
+
+def test_all_agents_are_counted(cli: Cli) -> None:
+    """One look at who has how much to do."""
+    created(cli, "x")
+    created(cli, "y", "otto")
+    cli("task", "start", "--agent", "otto")
+
+    answer = cli("task", "list-all").answer
+
+    zero = {"current": 0, "pending": 0, "completed": 0, "failed": 0}
+    assert [(row["agent_id"], row["task_count"]) for row in answer["agents"]] == [
+        ("anna", {**zero, "pending": 1}),
+        ("otto", {**zero, "current": 1}),
+    ]
+    assert answer["total_tasks"] == {**zero, "pending": 1, "current": 1}
+
+
+def test_fail_retry_cancel_and_history(cli: Cli) -> None:
+    """Cancelled tasks stay in the history."""
+    one, two = created(cli, "one"), created(cli, "two")
+    cli("task", "start", "--agent", "anna", "--task-id", one)
+    failed = cli("task", "fail", "--agent", "anna", "--error", "no water").answer
+    again = cli("task", "retry", "--agent", "anna", "--task-id", one).answer
+    cancelled = cli("task", "cancel", "--agent", "anna", "--task-id", two).answer
+    repeated = cli("task", "cancel", "--agent", "anna", "--task-id", two).answer
+
+    assert (failed["message"], again["message"]) == (
+        f"Task {one} failed",
+        f"Task {one} is queued again (retry 1 of 3)",
+    )
+    assert (cancelled["status"], cancelled["cancelled"]) == ("success", True)
+    assert (repeated["status"], repeated["reason"]) == ("unchanged", "Task is already terminal.")
+    history = cli("task", "history", "--agent", "anna", "--limit", "5").answer
+    assert [(row["task_id"], row["status"]) for row in history["history"]] == [(two, "cancelled")]
+    assert cli("task", "query", "--agent", "anna", "--status", "pending").answer["tasks"][0]["task_id"] == one
+    assert cli("task", "get", one).answer["task"]["attempts"][0]["error"] == "no water"
+
+
+def test_an_agent_does_not_end_or_cancel_another_agents_task(cli: Cli) -> None:
+    """A slip of the id must not hit another's work."""
+    made = created(cli, "x")
+    cli("task", "start", "--agent", "anna")
+
+    ended = cli("task", "complete", "--agent", "otto", "--task-id", made)
+    cancelled = cli("task", "cancel", "--agent", "otto", "--task-id", made)
+
+    assert (ended.status, cancelled.status) == (4, 4)
+    assert "is with 'anna' (attempt 1), not with 'otto'" in ended.error["message"]
+    assert cli("task", "get", made).answer["task"]["status"] == "running"
+
+
+def test_the_numbers_of_an_agent_are_all_there(cli: Cli) -> None:
+    """null says that nothing ended; a missing key breaks a script."""
+    created(cli, "x")
+
+    assert cli("task", "stats", "--agent", "anna").answer == {
+        "agent_id": "anna",
+        "total": {"current": 0, "pending": 1, "completed": 0, "failed": 0, "cancelled": 0, "all": 1},
+        "success_rate": None,
+        "avg_completion_time": None,
+        "avg_completion_seconds": None,
+        "median_completion_seconds": None,
+    }
+
+
+def test_a_heartbeat_says_one_line_when_there_is_nothing(cli: Cli) -> None:
+    """Agents compare the line, in a pipe."""
+    assert cli("heartbeat", "--agent", "anna").out == "HEARTBEAT_OK\n"
+    idle, urgent, soon = (created(cli, f"{p} work", "anna", "--priority", p) for p in ("P2", "P0", "P1"))
+
+    said = cli("heartbeat", "--agent", "anna").out
+
+    assert said.splitlines() == [
+        "P0, at once:",
+        f"- {urgent} (priority 10): P0 work",
+        "P1, in order:",
+        f"- {soon} (priority 7): P1 work",
+        "P2, when idle:",
+        f"- {idle} (priority 5): P2 work",
+    ]
+
+
+def test_an_agent_must_be_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue of nobody is a mistake; the variable that servers read names the agent here too."""
+    assert "--agent is missing" in cli("task", "start").error["message"]
+    monkeypatch.setenv("OPENTASK_AGENT_ID", "anna")
+    assert cli("heartbeat").out == "HEARTBEAT_OK\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        (("task", "list", "--agent", "anna"), ["pending (1)", "Water the plants", "P0 10"]),
+        (("task", "list-all"), ["anna", "1 pending"]),
+        (("task", "stats"), ["agent", "░", "1 pending"]),
+        (("task", "query"), ["queued", "Water the plants"]),
+        (("task", "start", "--agent", "anna"), ["started by anna", "Workspace root"]),
+        (("task", "history", "--agent", "anna"), ["no tasks"]),
+    ],
+)
+def test_people_see_tables(tmp_path: Path, words: tuple[str, ...], seen: list[str], capsys: Any) -> None:
+    """On a terminal nobody wants to read JSON."""
+    cli = Cli(tmp_path, capsys)
+    created(cli, "Water the plants", "anna", "--priority", "P0")
+
+    status, shown = on_terminal(tmp_path, *words)
+
+    assert status == 0
+    assert [part for part in seen if part not in shown] == []

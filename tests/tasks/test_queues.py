@@ -1,0 +1,89 @@
+"""Queues: order, exclusive claims, and reading without changing."""
+
+from registry.operations.caller import Caller
+from tests.operations.changing.asking import ask, errand, given_run, refusal
+from tests.operations.conftest import Hands
+from tests.tasks.given import end, start, task
+
+
+def test_a_node_of_a_workflow_and_an_errand_wait_in_one_queue(caller: Caller, hands: Hands) -> None:
+    """An agent has one queue, whoever gives it work and however."""
+    given_run(caller, errand("build", agent_id="anna", priority=6), "release")
+    hands.move(seconds=1)
+    errand_id = task(caller, "errand", priority=6)
+    urgent = task(caller, "urgent", priority="P0")
+
+    shown = [row["task_id"] for row in ask(caller, "list_tasks", agent_id="anna", order="queue")["tasks"]]
+    claimed = [start(caller)["task_id"] for _ in range(3)]
+
+    assert shown == claimed == [urgent, "release:build", errand_id]
+
+
+def test_an_exclusive_claim_is_refused_while_the_agent_holds_another(caller: Caller) -> None:
+    """`current_task` of the per-agent list is single."""
+    first, second = task(caller, "first"), task(caller, "second")
+    claim = start(caller, exclusive=True)
+
+    said = refusal(caller, "claim_node", agent_id="anna", exclusive=True)
+    end(caller, claim)
+
+    assert said.startswith(f"conflict: agent 'anna' is at work on task '{claim['task_id']}' (attempt 1)")
+    assert {claim["task_id"], start(caller, exclusive=True)["task_id"]} == {first, second}
+
+
+def test_an_exclusive_claim_sent_again_is_the_same_claim(caller: Caller) -> None:
+    """The repeat must not be refused for what the first call took."""
+    task(caller, "first")
+    first = start(caller, exclusive=True, request_id="r")
+    again = start(caller, exclusive=True, request_id="r")
+
+    assert (again["fence"], again["repeated"]) == (first["fence"], True)
+
+
+def test_an_exclusive_claim_does_not_count_what_was_lost(caller: Caller, hands: Hands) -> None:
+    """An agent that was restarted must get on, also when it is its own crash that it meets."""
+    task(caller, "first")
+    start(caller, exclusive=True, lease_s=60)
+    hands.move(seconds=61)
+
+    again = start(caller, exclusive=True)
+
+    assert (again["claimed"], again["attempt"]) == (True, 2)
+
+
+def test_a_queue_is_read_as_it_will_be_claimed_and_reading_changes_nothing(caller: Caller, hands: Hands) -> None:
+    """A reader without leave to write must still not be told that a dead worker is at work."""
+    lost = task(caller, "lost", priority=9)
+    start(caller, lease_s=60)
+    task(caller, "next")
+    hands.move(seconds=61)
+    mark = caller.registry.log_mark(lost.partition(":")[0])
+
+    rows = ask(caller, "list_tasks", agent_id="anna", order="queue")["tasks"]
+
+    assert [(row["title"], row["position"]) for row in rows] == [("lost", 1), ("next", 2)]
+    assert caller.registry.log_mark(lost.partition(":")[0]) == mark
+
+
+def test_rows_that_cannot_be_claimed_say_why(caller: Caller) -> None:
+    """An agent that sees work and gets none must know what it waits for."""
+    paused = task(caller, "paused", priority=9)
+    ask(caller, "request_control", run_id=paused.partition(":")[0], action="pause")
+    held = task(caller, "held", priority=8, depends_on=[paused])
+    free = task(caller, "free")
+
+    rows = ask(caller, "list_tasks", agent_id="anna", order="queue")["tasks"]
+
+    assert [(row["task_id"], row.get("held_back"), row.get("held_by")) for row in rows] == [
+        (paused, "paused", None),
+        (held, "held", [paused]),
+        (free, None, None),
+    ]
+    assert start(caller)["task_id"] == free
+
+
+def test_an_empty_queue_says_the_line_that_hosts_know(caller: Caller) -> None:
+    """A heartbeat's turn ends with exactly this line."""
+    assert ask(caller, "list_tasks", agent_id="anna", order="queue")["say"] == "HEARTBEAT_OK"
+    assert start(caller)["say"] == "HEARTBEAT_OK"
+    assert "order queue needs agent_id" in refusal(caller, "list_tasks", order="queue")
