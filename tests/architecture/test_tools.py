@@ -1,5 +1,7 @@
 """A test that needs a program of the system is skipped for a user and never for the project."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.tools import require_tool
@@ -24,3 +26,11 @@ def test_a_missing_program_fails_the_test_where_changes_are_let_in(monkeypatch: 
 
     with pytest.raises(pytest.fail.Exception, match="needs no-such-program, which is not on PATH"):
         require_tool("no-such-program")
+
+
+def test_a_program_of_one_folder_is_looked_for_nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Which version of it is asked matters: another on PATH would prove something else."""
+    monkeypatch.delenv("CI", raising=False)
+
+    with pytest.raises(pytest.skip.Exception, match=r"needs sh, which is not in .*; `make tools` brings it"):
+        require_tool("sh", folder=tmp_path, mend="`make tools` brings it")

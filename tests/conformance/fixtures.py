@@ -365,7 +365,8 @@ def _put_tools(server: Server[None], tools: _Tools) -> None:
         return listed
 
     async def call_tool(ctx: Context, params: types.CallToolRequestParams) -> Any:
-        return await named.get(params.name, own_call)(ctx, params)
+        tool: Tool = named.get(params.name, own_call)
+        return await tool(ctx, params)
 
     server.add_request_handler("tools/list", types.PaginatedRequestParams, list_tools)
     server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
