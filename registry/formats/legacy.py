@@ -178,11 +178,11 @@ def _bindings_of_the_run(document: Mapping[str, Json]) -> Document:
 def plan_of(state: RunState, text: bytes) -> Plan:
     """The plan of a run of which the state is left and perhaps its workflow.lock.md."""
     plan = _plan(state.nodes, _workflow(text), state)
-    nodes = {
-        node_id: node.model_copy(update={name: getattr(state.nodes[node_id], name) for name in ("title", "kind", "needs")})
-        for node_id, node in plan.nodes.items()
-    }
-    return plan.model_copy(update={"nodes": nodes})
+    # The plan's file may lag behind; where both say something, the state does.
+    told = {node.id: {"title": node.title, "kind": node.kind, "needs": node.needs} for node in state.nodes.values()}
+    return plan.model_copy(
+        update={"nodes": {node_id: node.model_copy(update=told[node_id]) for node_id, node in plan.nodes.items()}}
+    )
 
 
 def _plan(states: Mapping[NodeId, NodeState], workflow: Workflow | None, state: RunState) -> Plan:

@@ -4,11 +4,12 @@ The trail is read line by line. Ours carry a checksum and count on; whatever els
 kept and told apart:
 
 - *foreign*: a whole line that is not ours. It stays where it is and is adopted.
-- *torn*: what a killed writer left: a line cut short, or a mutation whose last line never came.
-- *damage*: a line of ours is missing or broken although later ones stand.
+- *torn*: what a kill or a loss of power left: a line cut short, or the last mutation without
+  all of its lines. A disk may keep the end of what was not synced and lose the beginning.
+- *damage*: a line of ours is missing or broken although later mutations stand.
 
-A line with a wrong checksum is somebody's imitation as long as no number is missing, and damage
-as soon as one is.
+A line with a wrong checksum is somebody's imitation as long as no number is missing. Where one
+is, it is part of the torn mutation at the end of the trail, and damage anywhere else.
 """
 
 import re
@@ -107,6 +108,10 @@ class Scanner:
         self._group: list[tuple[Line, Document]] = []
         self._suspect: int | None = None
         """Offset of the first line since the last good one that may have been ours."""
+        self._doubtful: list[Foreign] = []
+        """From the first line since the last good one that ends as ours do: others', or parts of a torn mutation."""
+        self._headless: list[tuple[Line, Document]] = []
+        """Lines of the next mutation, whose first ones are missing."""
 
     def pieces(self, lines: Iterable[Line]) -> Iterator[Piece]:
         """The pieces in order of their offsets, except that torn lines come when they are known to be."""
@@ -116,7 +121,7 @@ class Scanner:
                     yield from self._whole(line)
             else:
                 yield from self._unterminated(line)
-        yield from self._abandon()
+        yield from self._end()
 
     def _whole(self, line: Line) -> Iterator[Piece]:
         sealed = read_sealed(_bare(line))
@@ -136,7 +141,13 @@ class Scanner:
                 yield from self._whole(Line(line.offset + at, line.raw[at:]))
                 return
         self._suspect = line.offset if self._suspect is None else self._suspect
-        yield Foreign(line, imitates=bears_crc(_bare(line)))
+        yield from self._foreign(Foreign(line, imitates=bears_crc(_bare(line))))
+
+    def _foreign(self, piece: Foreign) -> Iterator[Piece]:
+        if piece.imitates or self._doubtful:
+            self._doubtful.append(piece)
+        else:
+            yield piece
 
     def _whole_or_torn(self, line: Line) -> Iterator[Piece]:
         sealed = read_sealed(line.raw)
@@ -154,30 +165,41 @@ class Scanner:
             return
         if at:
             yield Torn(line.offset, line.offset + at)
-        yield Foreign(Line(line.offset + at, body))
+        yield from self._foreign(Foreign(Line(line.offset + at, body)))
 
     def _ours(self, line: Line, sealed: Document) -> Iterator[Piece]:
-        seq, rev = number(sealed, "seq"), number(sealed, "rev")
-        index, count = place_in_mutation(sealed)
+        if self._headless and _goes_on(self._headless[-1][1], sealed):
+            self._headless.append((line, sealed))
+            return
         if self._group:
-            before = self._group[-1][1]
-            if (
-                seq == number(before, "seq") + 1
-                and rev == number(before, "rev")
-                and [index - 1, count] == before["txn"]
-                and self._suspect is None
-            ):
+            if self._suspect is None and _goes_on(self._group[-1][1], sealed):
                 yield from self._join(line, sealed)
                 return
             yield from self._abandon()
+        seq, rev = number(sealed, "seq"), number(sealed, "rev")
+        index, _ = place_in_mutation(sealed)
         known = 0 if self._seq is None else self._seq
         if self._seq is not None and seq <= known:
             # A copy of an earlier line: `tail -1 events.jsonl >> events.jsonl` is somebody's mistake, not ours.
-            yield Foreign(line, imitates=True)
+            yield from self._foreign(Foreign(line, imitates=True))
             return
-        if index != 1 or (self._seq is not None and (seq, rev) != (known + 1, self._rev + 1) and not _restarts(sealed)):
-            yield Damage(line.offset if self._suspect is None else self._suspect, known, seq)
-            self._seq, self._rev = seq - 1, rev - 1
+        if index > 1 and not self._headless and (seq - index, rev) == (known, self._rev + 1):
+            # The first lines of the next mutation are missing: torn if it is the last, damage if not.
+            self._headless.append((line, sealed))
+            return
+        yield from self._stands(line, sealed)
+
+    def _stands(self, line: Line, sealed: Document) -> Iterator[Piece]:
+        """Take a line of ours that has a later number; what lies before it is not torn."""
+        seq, rev = number(sealed, "seq"), number(sealed, "rev")
+        index, count = place_in_mutation(sealed)
+        yield from self._doubtful
+        self._doubtful = []
+        counts_on = self._seq is None or (seq, rev) == (self._seq + 1, self._rev + 1) or _restarts(sealed)
+        if self._headless or index != 1 or not counts_on:
+            first = self._headless[0][0] if self._headless else line
+            yield Damage(first.offset if self._suspect is None else self._suspect, self._seq or 0, seq)
+            self._seq, self._rev, self._headless = seq - 1, rev - 1, []
             if index != 1:
                 self._seq, self._rev, self._suspect = seq + count - index, rev, None
                 return
@@ -202,6 +224,34 @@ class Scanner:
         for line, _ in self._group:
             yield Torn(line.offset, line.end)
         self._group = []
+
+    def _end(self) -> Iterator[Piece]:
+        """What is left when nothing comes any more."""
+        torn = self._group or self._headless
+        rev = number(torn[0][1], "rev") if torn else None
+        for line, _ in torn:
+            yield Torn(line.offset, line.end)
+        for piece in self._doubtful:
+            if rev is not None and piece.imitates and _may_be_of(piece.line, rev):
+                yield Torn(piece.line.offset, piece.line.end)
+            else:
+                yield piece
+
+
+def _goes_on(before: Document, sealed: Document) -> bool:
+    """Whether a line is the next one of the same mutation."""
+    index, count = place_in_mutation(sealed)
+    return (
+        number(sealed, "seq") == number(before, "seq") + 1
+        and number(sealed, "rev") == number(before, "rev")
+        and (index - 1, count) == place_in_mutation(before)
+    )
+
+
+def _may_be_of(line: Line, rev: int) -> bool:
+    """Whether a broken line may be one of a mutation's: it is no object, or says so."""
+    document = read_object(line.raw)
+    return document is None or document.get("rev") == rev
 
 
 def _restarts(sealed: Document) -> bool:

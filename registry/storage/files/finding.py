@@ -6,6 +6,7 @@ trail is folded from its last snapshot. What is amiss is told, not mended (`repa
 """
 
 import errno
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from ...core.names import RunId
 from ...core.run import Refs, Run, RunState
 from ...errors import RegistryError
-from ...formats.event_line import read_sealed, tip_bytes
+from ...formats.event_line import read_object, read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
 from ...formats.legacy import plan_of
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
@@ -90,6 +91,8 @@ class Walk:
         self.open_line = False
         self.imitated_at: int | None = None
         """Offset of the first line since the last mutation that ends as ours do, but wrongly."""
+        self.imitated_rev: float = 0
+        """The mutation that line says it is of; one that cannot be read says nothing and proves no damage."""
         self._follow = follow
         self._run_id = entry.run_id
         start = mark.offset
@@ -105,7 +108,7 @@ class Walk:
                     self.fold.leave((piece.line.offset, len(piece.line.raw)))
                 self.open_line = not piece.line.raw.endswith(b"\n")
                 if piece.imitates and self.imitated_at is None:
-                    self.imitated_at = piece.line.offset
+                    self.imitated_at, self.imitated_rev = piece.line.offset, _claimed_rev(piece.line)
             else:
                 self._take(piece)
 
@@ -141,6 +144,12 @@ class Walk:
 def of_folder(run_id: RunId, state: RunState) -> RunState:
     """A state under the id that its folder has: a run that was renamed or copied is the run of its new name."""
     return state if state.run_id == run_id else state.model_copy(update={"run_id": run_id})
+
+
+def _claimed_rev(line: Line) -> float:
+    """Past every other where a line cannot be read, as one that a loss of power left half written."""
+    rev = (read_object(line.raw) or {}).get("rev")
+    return rev if isinstance(rev, int) else math.inf
 
 
 def fold_whole(entry: OpenRun, follow: Callable[[Mutation], None]) -> Walk:
@@ -339,7 +348,7 @@ def _folded_whole(
             kept, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
         )
         damage = walk.damage
-        if damage is None and walk.imitated_at is not None:
+        if damage is None and walk.imitated_at is not None and walk.imitated_rev <= head.log.rev:
             damage = Damage(walk.imitated_at, run.log.seq if run else 0, head.log.seq + 1)
         lost = 0 if damage else head.log.rev - (run.log.rev if run else 0)
         return Found(loaded, size, torn, walk.open_line, damage=damage, edited=edited, lost=lost, is_behind=True)
