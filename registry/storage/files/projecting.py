@@ -104,12 +104,13 @@ def _project_lock(
     place: Place, entry: OpenRun, before: Loaded, now: Loaded, warnings: list[str], *, synced: bool
 ) -> Loaded:
     try:
-        keep_edited_lock(place, entry, before)
+        is_heard = keep_edited_lock(place, entry, before) is not None
     except (OSError, RegistryError) as error:
         warnings.append(f"projection_stale: {PLAN} could not be kept and stays as it is ({error})")
         return replace(now, lock_is_behind=True)
     text = lock_text(now.run)
-    if not _put(entry, PLAN, text, now, warnings, synced=synced):
+    # Somebody's unsynced edit may be lost with the power; what was there before it would be heard as the next one.
+    if not _put(entry, PLAN, text, now, warnings, synced=synced or (is_heard and place.synced)):
         return replace(now, lock_is_behind=True)
     if now.run.plan is not before.run.plan:
         _make_node_folders(entry, now.run, before.run, synced=place.synced)

@@ -44,7 +44,9 @@ class FileSession:
 
     def inbox(self) -> tuple[InboxLine, ...]:
         """Lines of `control.jsonl` not judged yet, at most 256 at a time."""
-        found = inbox.pending(self._entry, judged=self._judged, known=self.run.refs.applied_control_ids)
+        found = inbox.pending(
+            self._entry, judged=self._judged, known=self.run.refs.applied_control_ids, synced=self._place.synced
+        )
         self._given = found.end
         if not found.lines:
             self._judged = found.end
@@ -56,7 +58,7 @@ class FileSession:
         Actions that earlier readers do not know stand only in the trail.
         """
         try:
-            self._judged = inbox.append_applied(self._entry, line, judged=self._judged)
+            self._judged = inbox.append_applied(self._entry, line, judged=self._judged, synced=self._place.synced)
         except OSError as error:
             return (
                 f"projection_stale: control.jsonl could not be written ({error.strerror}); the trail has the control",
