@@ -1,17 +1,16 @@
 """Briefs for sub-agents: what is written for them, and the words to send them off with."""
 
-import json
 from typing import Final
 
 from ..core.commands import WriteHandoff
 from ..core.names import RunId
-from ..core.record import Bag
 from ..core.run import NodeState
 from ..core.workflow import WORK_KINDS
 from ..errors import InvalidRequest, NextCall
 from . import fields
 from .acting import acting
 from .answers import Mutated, NextStep, mutated, step
+from .briefs import child_prompt
 from .caller import Caller
 from .lookup import change_run, node_of, open_run
 from .table import Operation, Request
@@ -94,32 +93,6 @@ def _composed(request: WriteHandoffRequest) -> str:
         if lines:
             parts.append(f"## {heading}\n\n" + "\n".join(f"- {' '.join(line.split())}" for line in lines))
     return "\n\n".join(parts)
-
-
-def child_prompt(run_id: RunId, node: NodeState, *, run_dir: str) -> str:
-    """The whole text to give to a child that is to work on a node; made of our own words and ids."""
-    named: Bag = {"run_id": run_id, "node_id": node.id}
-    claim = json.dumps(named)
-    done = json.dumps(
-        {**named, "fence": "<fence>", "outcome": "completed", "summary": "<one sentence>", "report": "<Markdown>"}
-    )
-    failed = json.dumps({**named, "fence": "<fence>", "outcome": "failed", "error": "<what went wrong>"})
-    beat = json.dumps({**named, "fence": "<fence>", "message": "<how far you are>"})
-    return "\n".join(
-        [
-            f"You work on node {node.id} of OpenTask run {run_id}, with the tools of the MCP server opentask.",
-            "",
-            f"1. Call claim_node {claim}. The answer holds `brief`, which is your task, and `fence`. "
-            "If it is refused, or claimed is false, stop and answer with what it said.",
-            "2. Do what the brief says. Its `inputs` are what earlier nodes left (read_artifact reads them). "
-            f"Files of your own go below {run_dir}/nodes/{node.id}/, or through write_artifact. "
-            f"Every five minutes call heartbeat_node {beat}; if it answers stop: true, stop.",
-            f"3. End with finish_node {done}, or, if it cannot be done, finish_node {failed}.",
-            "",
-            "Change nothing else of the run, approve nothing, and do not write to the user. "
-            "Your last message is one sentence: what came of it.",
-        ]
-    )
 
 
 def _after_handoff(run_id: RunId, node: NodeState, *, may_claim: bool) -> tuple[NextStep, ...]:

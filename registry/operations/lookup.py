@@ -7,15 +7,17 @@ ones, which is what they would have asked for next.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ..core.commands import AnyCommand
 from ..core.names import NodeId, RunId, nearest, shown
 from ..core.refusals import node_not_found
 from ..core.run import OPEN_RUN, NodeState, Run, RunState
 from ..errors import NextCall, NotFound, RegistryError
 from ..registry import Outcome, Registry, RequestKey, View
 from .caller import Caller
+
+if TYPE_CHECKING:
+    from ..core.commands import AnyCommand
 
 _NAMES_COMPARED: Final = 2_000
 _STATES_LOOKED_AT: Final = 100
@@ -36,7 +38,7 @@ def open_run(caller: Caller, run_id: RunId) -> View:
 def change_run(
     caller: Caller,
     run_id: RunId,
-    command: AnyCommand,
+    command: "AnyCommand",
     *,
     request: RequestKey | None = None,
     expected_rev: int | None = None,

@@ -21,11 +21,10 @@ from .answers import (
     paused_view,
     waiting_for,
 )
-from .briefs import attempts_of
+from .briefs import attempts_of, child_prompt
 from .caller import Caller
 from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars, leading
 from .flow_rows import flow_row_of
-from .handoffs import child_prompt
 from .idle import idle_because
 from .next_calls import NextStep
 from .run_rows import (

@@ -5,7 +5,6 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from .. import clock
-from ..core.commands import Tick
 from ..core.names import iso, shown
 from ..core.record import Bag, Json
 from ..errors import InvalidRequest, NextCall
@@ -198,6 +197,8 @@ class TickedRun(RunView):
 
 def _tick_run(caller: Caller, request: TickRunRequest) -> TickedRun:
     failed = {name: cut(str(why), _WHY_CHARS) for name, why in request.effects_failed.items()}
+    from ..core.commands import Tick  # who only looks at runs does not load what changes them
+
     command = Tick(actor=caller.actor, effects_done=request.effects_done, effects_failed=failed)
     outcome = change_run(caller, request.run_id, command)
     answer = outcome.answer
