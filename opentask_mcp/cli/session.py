@@ -11,7 +11,7 @@ from .forms import Form
 from .statuses import status_of_answer
 
 if TYPE_CHECKING:
-    from registry.core.record import Json
+    from registry.core.record import Bag, Json
     from registry.core.run import ActorKind
     from registry.operations.caller import Caller
     from registry.operations.table import Result
@@ -124,16 +124,20 @@ class Session:
 
     def show(self, form: Form, result: "Result") -> int:
         """Show an answer in the reader's form; the exit status."""
-        from ..dispatch import answer_document
-
         plain = result.plain()
+        self.show_plain(form.words, plain)
+        return status_of_answer(form.operation, plain)
+
+    def show_plain(self, words: str, plain: "Bag") -> None:
+        """Show an answer of a command that is made of more than one call, or of none."""
         if self.is_for_people:
             from .show import answers
 
-            answers.show(form.words, plain, before=self.before)
+            answers.show(words, plain, before=self.before)
         else:
-            self.write(answer_document(result))
-        return status_of_answer(form.operation, plain)
+            from registry.operations.wire import camelize
+
+            self.write(camelize(plain))
 
     def write(self, document: "Json", *, lines: bool = False) -> None:
         """Write a document to stdout as JSON: on many lines, or as one of `lines`."""

@@ -63,6 +63,8 @@ def _of_flow_cancel(answer: Mapping[str, object]) -> int:
 
 _OF_ANSWER: Final[Mapping[str, Callable[[Mapping[str, object]], int]]] = {
     "validate_run": lambda answer: DONE if answer["ok"] else DAMAGED,
+    "doctor": lambda answer: DONE if answer["ok"] else DAMAGED,
+    "repair_run": lambda answer: DONE if answer["ok"] else DAMAGED,
     "validate_workflow": lambda answer: DONE if answer["ok"] else INVALID_REQUEST,
     "wait_for_run": _of_wait,
     "update_flow": _of_flow_change,

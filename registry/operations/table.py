@@ -106,6 +106,8 @@ _MODULES: Final[Mapping[str, str]] = {
     "update_flow": "flow_changes",
     "cancel_flow": "flow_changes",
     "validate_run": "validation",
+    "doctor": "doctor",
+    "repair_run": "repair",
 }
 """Where each operation lives. Modules are imported when asked for: one command needs one of them."""
 

@@ -5,7 +5,7 @@ from typing import Literal
 from .answers import NextStep, fit, step
 from .caller import Caller
 from .fields import RunId
-from .lookup import known_run, run_not_found
+from .lookup import known_run
 from .table import Operation, Request, Result
 
 
@@ -38,8 +38,6 @@ class ValidateRunResult(Result):
 
 def _validate_run(caller: Caller, request: ValidateRunRequest) -> ValidateRunResult:
     registry = caller.registry
-    if registry.store.log_mark(request.run_id) is None:
-        raise run_not_found(registry, request.run_id)
     with known_run(registry, request.run_id):
         found = registry.store.validate(request.run_id)
     problems = [
@@ -53,7 +51,6 @@ def _validate_run(caller: Caller, request: ValidateRunRequest) -> ValidateRunRes
     ]
     problems.sort(key=lambda one: one.severity)
     errors = sum(1 for one in problems if one.severity == "error")
-    why = "the trail and the files agree; go on" if not errors else "shows the run as far as it can be read"
     beside = ValidateRunResult(
         run_id=request.run_id,
         ok=not errors,
@@ -61,10 +58,19 @@ def _validate_run(caller: Caller, request: ValidateRunRequest) -> ValidateRunRes
         warnings=len(problems) - errors,
         problems=(),
         more_problems=len(problems),
-        next=(step("get_run", {"run_id": request.run_id}, why),),
+        next=_next(request.run_id, has_errors=bool(errors)),
     )
     kept = fit(problems, beside=beside, limit=100)
     return beside.model_copy(update={"problems": kept, "more_problems": len(problems) - len(kept)})
+
+
+def _next(run_id: str, *, has_errors: bool) -> tuple[NextStep, ...]:
+    if not has_errors:
+        return (step("get_run", {"run_id": run_id}, "the trail and the files agree; go on"),)
+    return (
+        step("get_run", {"run_id": run_id}, "shows the run as far as it can be read"),
+        step("repair_run", {"run_id": run_id}, "mends it and keeps every byte"),
+    )
 
 
 VALIDATE_RUN = Operation(

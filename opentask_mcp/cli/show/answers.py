@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ..commands import line_of
 from ..failing import in_our_words
+from . import care
 from .flows import flow, flow_list
 from .plain import Row, console, facts, harmless, status, table, when, words
 from .runs import bindings, events, node, run, run_list
@@ -254,6 +255,10 @@ _VIEWS: Final[Mapping[str, Callable[[Row], list[RenderableType]]]] = {
     "run events": _event_list,
     "run wait": waited,
     "run validate": checked_run,
+    "run replay": care.replayed,
+    "run diff": care.differences,
+    "doctor": care.doctor,
+    "repair": care.repair,
     "node show": lambda answer: [node(answer)],
     "node claim": claim,
     "flow list": flow_list,

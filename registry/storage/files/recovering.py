@@ -55,7 +55,7 @@ class _Joined:
     """A fold that may step over gaps; `before_gap` is the run up to the first of them."""
 
     run: Run | None
-    mark: Mark = Mark()
+    mark: Mark
     before_gap: Run | None = None
     has_gap: bool = False
     unjoined: int = 0
@@ -69,7 +69,7 @@ def recovered(entry: OpenRun, root: int) -> Recovered | None:
     proved, unproved = _gathered(entry, known=head.log.seq if head is not None else 0)
     lines = {**unproved, **proved}
     mutations = _mutations(lines)
-    found, since = _join(None, mutations), _begins_behind(mutations)
+    found, since = _join(None, mutations, mark=Mark()), _begins_behind(mutations)
     is_whole = found.run is not None and not found.has_gap and not unproved
     reached = found.run.log.rev if found.run is not None else 0
     if state is not None and head is not None and not (is_whole and reached >= head.log.rev):
@@ -141,7 +141,7 @@ def _begins_behind(mutations: list[Mutation]) -> int:
     return begins[-1] if begins else 0
 
 
-def _join(start: Run | None, mutations: list[Mutation], *, mark: Mark = Mark()) -> _Joined:
+def _join(start: Run | None, mutations: list[Mutation], *, mark: Mark) -> _Joined:
     found = _Joined(start, mark)
     for stretch in _stretches(mutations):
         rev = number(stretch[0].last, "rev")
@@ -192,7 +192,7 @@ def _take(found: _Joined, stretch: list[Mutation]) -> bool:
 def _gaps(lines: dict[int, Document], first: int, last: int) -> tuple[tuple[int, int], ...]:
     """Numbers behind `first` up to `last` that no line has, as first and last of each row of them."""
     found: list[tuple[int, int]] = []
-    for seq in sorted(seq for seq in lines if seq > first) + [last + 1]:
+    for seq in [*sorted(seq for seq in lines if seq > first), last + 1]:
         if seq > first + 1:
             found.append((first + 1, seq - 1))
         first = seq

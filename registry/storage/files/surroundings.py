@@ -25,6 +25,8 @@ _TEMPORARY: Final = re.compile(r"\..+\.[0-9a-f]{9,}\.tmp")
 """Names that `atomic.unique_name` makes."""
 _FILES: Final = (TRAIL, STATE, REFS, PLAN, CONTROL, LOCK)
 _FOLDERS: Final = (NODES, TORN)
+INDEX: Final = f"{PRIVATE}/index.sqlite3"
+_SQLITE: Final = b"SQLite format 3\0"
 _YOUNG_S: Final = 60
 """Nothing that a living writer makes stays that long."""
 _BUILT_S: Final = 600
@@ -116,6 +118,11 @@ def strays(root: str, runs_path: str, *, now: datetime) -> Iterator[Problem]:
         mode = _mode(os.path.join(root, name))
         if mode and not stat.S_ISDIR(mode):
             yield Problem("odd_file", f"{name} is {kind_of(mode)} and should be a folder", where=name)
+    index = os.path.join(root, INDEX)
+    if (mode := _mode(index)) and not stat.S_ISREG(mode):
+        yield Problem("index_fault", f"the index is {kind_of(mode)}; lists are read from the runs", "warning", INDEX)
+    elif mode and not _begins(index, _SQLITE):
+        yield Problem("index_fault", "the index is no database; lists are read from the runs", "warning", INDEX)
     for name in _names(os.path.join(root, LOCKS)):
         mode = _mode(os.path.join(root, LOCKS, name))
         if mode and not stat.S_ISREG(mode):
@@ -222,6 +229,15 @@ def _mode(path: str) -> int:
         return os.lstat(path).st_mode
     except OSError:
         return 0
+
+
+def _begins(path: str, text: bytes) -> bool:
+    """Whether a file begins so; also where it is empty, since it is being made, or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return (found := file.read(len(text))) == text or not found
+    except OSError:
+        return True
 
 
 def _age_s(path: str, now: datetime) -> float:

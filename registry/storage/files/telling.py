@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from ...core.names import RunId, shown
 from ...core.run import Run
-from ...errors import LogCorrupt
+from ...errors import LogCorrupt, NextCall, NotFound
 from ...formats.event_line import read_object
 from ...formats.trail import Damage
 from .finding import Found
-from .handles import OpenRun
+from .handles import OpenRun, no_such_run
 from .layout import REFS, STATE, TRAIL
 
 _NODES_NAMED = 3
@@ -23,7 +23,10 @@ def notices_of_reader(entry: OpenRun, found: Found) -> tuple[str, ...]:
         return ()
     told = [edited(entry, name, text, found.loaded.run, kept=None) for name, text in found.edited]
     if found.damage is not None:
-        told.append(f"log_corrupt: {damage_in_words(found.damage)}; changes are refused, reading goes on; see doctor")
+        told.append(
+            f"log_corrupt: {damage_in_words(found.damage)}; reading goes on, "
+            "and changes are refused until repair_run mends it"
+        )
     if found.lost:
         told.append(
             f"log_shorter: {TRAIL} lost its last {found.lost} mutations; the state still has them, "
@@ -75,7 +78,11 @@ def corrupt(run_id: RunId, damage: Damage) -> LogCorrupt:
     """The refusal of a change while the trail is damaged."""
     return LogCorrupt(
         f"{damage_in_words(damage)}; run {shown(run_id)!r} takes no changes until it is repaired",
-        hint="reading goes on; doctor shows what is there, repair mends it and keeps every byte",
+        hint="reading goes on; repair_run mends it and keeps every byte (`opentask repair RUN` on a shell)",
+        next=(
+            NextCall("doctor", {"run_id": run_id}, "shows what is there"),
+            NextCall("repair_run", {"run_id": run_id}, "mends it"),
+        ),
         run_id=run_id,
         offset=damage.offset,
     )
@@ -85,6 +92,12 @@ def no_run_left(run_id: RunId) -> LogCorrupt:
     """The refusal of a folder whose files give no run at all."""
     return LogCorrupt(
         f"neither {TRAIL} nor {STATE} of run {shown(run_id)!r} can be read as a run; it was to be opened",
-        hint="doctor shows what is there; bring the files back from a backup if there is one",
+        hint="bring the files back from a backup if there is one; doctor shows what is there",
+        next=(NextCall("doctor", {"run_id": run_id}, "shows what is there"),),
         run_id=run_id,
     )
+
+
+def not_a_run(entry: OpenRun) -> LogCorrupt | NotFound:
+    """The refusal of a folder from which nothing could be read: no run, or what is left of one."""
+    return no_such_run(entry.run_id) if entry.identity(TRAIL) is None else no_run_left(entry.run_id)

@@ -15,6 +15,7 @@ from ...core.run import Run
 from ...formats.projections import RefsFile, StateFile, is_intact, read_refs, read_state
 from ...formats.trail import Mutation, is_repair
 from ..port import Problem
+from .adopt import earlier_run
 from .finding import Found, Walk, find_anew, fold_whole, of_folder, projection_text, trail_lines
 from .handles import OpenRun
 from .layout import PLAN, REFS, STATE, TRAIL
@@ -67,6 +68,8 @@ def _of_the_trail(entry: OpenRun, walk: Walk, found: Found | None) -> Iterator[P
     damage = walk.damage or (found.damage if found is not None else None)
     if damage is not None:
         yield Problem("log_corrupt", damage_in_words(damage), where=TRAIL)
+    elif found is None and earlier_run(entry) is None:
+        yield Problem("no_run_left", "no file in the folder can be read as a run")
     elif found is None or found.loaded is None:
         yield Problem(
             "not_adopted",
@@ -83,7 +86,8 @@ def _of_the_trail(entry: OpenRun, walk: Walk, found: Found | None) -> Iterator[P
             "warning",
             f"{TRAIL} byte {torn.offset}",
         )
-    for offset, size in walk.fold.mark.unadopted:
+    # Behind a damage nobody can tell a broken line of ours from one of others.
+    for offset, size in walk.fold.mark.unadopted if damage is None else ():
         yield Problem(
             "not_adopted",
             f"{size:,} bytes of others that no mutation took note of",

@@ -82,6 +82,12 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("wait_for_run", {"run_id": "a-1", "status": ["runing"]}),
     ("validate_run", {"run_id": "a-1"}),
     ("validate_run", {"run_id": "nope"}),
+    ("doctor", {}),
+    ("doctor", {"run_id": "a-1"}),
+    ("doctor", {"run_id": "nope"}),
+    ("doctor", {"cursor": "no cursor"}),
+    ("repair_run", {"run_id": "a-1"}),
+    ("repair_run", {"run_id": "nope"}),
 ]  # fmt: skip
 
 

@@ -81,5 +81,5 @@ def test_annotations_say_what_a_host_may_do_without_asking() -> None:
     assert hinted("destructiveHint") == {
         "request_control", "change_plan", "write_artifact", "cancel_task", "cancel_flow",
     }  # fmt: skip
-    assert hinted("idempotentHint") == {*reading, "finish_node", "bind_session", "tick_run"}
+    assert hinted("idempotentHint") == {*reading, "finish_node", "bind_session", "tick_run", "repair_run"}
     assert hinted("openWorldHint") == set()

@@ -1,0 +1,70 @@
+"""Mending a run: its trail, what time has brought, and the files around it."""
+
+from .. import clock
+from .answers import NextStep, fit, step
+from .caller import Caller
+from .fields import RunId
+from .findings import FindingRow, findings_of
+from .lookup import known_run
+from .table import Operation, Request, Result
+
+_TOLD_MAX = 30
+
+
+class RepairRunRequest(Request):
+    """Mend what doctor reported for a run; keeps what it replaces."""
+
+    run_id: RunId
+
+
+class RepairRunResult(Result):
+    """`mended` tells what was done, `left` what others have to do. `ok` where nothing left is an error."""
+
+    run_id: str
+    run_status: str
+    rev: int
+    ok: bool
+    mended: tuple[str, ...]
+    left: tuple[FindingRow, ...]
+    more_left: int
+    next: tuple[NextStep, ...]
+
+
+def _repair_run(caller: Caller, request: RepairRunRequest) -> RepairRunResult:
+    registry, run_id = caller.registry, request.run_id
+    wait_s = registry.settings.lock_wait_s
+    with known_run(registry, run_id):
+        told = [*registry.store.care.restore(run_id, wait_s=wait_s)]
+        outcome = registry.tick(run_id)
+        told += [*outcome.warnings, *_ticked(outcome.run.state.status, len(outcome.events))]
+        told += registry.store.care.tidy(run_id, wait_s=wait_s)
+    left = findings_of(registry.store, run_id, now=clock.now())
+    run = registry.store.read(run_id).run
+    ok = not any(row.severity == "error" for row in left)
+    beside = RepairRunResult(
+        run_id=run_id,
+        run_status=run.state.status,
+        rev=run.log.state_rev,
+        ok=ok,
+        mended=tuple(dict.fromkeys(told))[:_TOLD_MAX],
+        left=(),
+        more_left=len(left),
+        next=(step("get_run", {"run_id": run_id}, "shows where the run stands now"),),
+    )
+    kept = fit(left, beside=beside, limit=50)
+    return beside.model_copy(update={"left": kept, "more_left": len(left) - len(kept)})
+
+
+def _ticked(status: str, events: int) -> tuple[str, ...]:
+    return (f"ticked: what was due is recorded in {events} events; the run is {status}",) if events else ()
+
+
+REPAIR_RUN = Operation(
+    name="repair_run",
+    request=RepairRunRequest,
+    result=RepairRunResult,
+    toolset="admin",
+    read_only=False,
+    idempotent=True,
+    run=_repair_run,
+)
