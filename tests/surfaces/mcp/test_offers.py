@@ -74,7 +74,7 @@ def test_annotations_say_what_a_host_may_do_without_asking() -> None:
         return {name for name, tool in tools.items() if tool["annotations"][hint]}
 
     reading = {
-        "list_workflows", "validate_workflow", "list_runs", "get_run", "read_artifact", "validate_run",
+        "list_workflows", "validate_workflow", "list_runs", "get_run", "read_artifact", "validate_run", "doctor",
         "list_tasks", "get_task", "task_stats", "list_flows", "get_flow",
     }  # fmt: skip
     assert hinted("readOnlyHint") == reading
