@@ -11,7 +11,7 @@ import pytest
 from tests.conformance.conftest import PROGRAMS
 
 OLD, NEW = "conformance-2025-11-25", "conformance-2026-07-28"
-# docs/decisions/0002-http-logs-and-conformance.md says why each of these stands.
+# docs/decisions/0009-http-logs-and-conformance.md says why each of these stands.
 ACCEPTED_WARNINGS = {
     ("server-sse-polling", "server-sse-priming-event"),
     ("server-sse-polling", "server-sse-retry-field"),
