@@ -225,6 +225,7 @@ def test_waiting_for_a_flow_knows_its_own_statuses(caller: Caller) -> None:
     ask(caller, "update_flow", flow_id=flow_id, action="set_waiting", expected_revision=0, blocked_summary="x")
 
     assert ask(caller, "wait_for_run", status="blocked", **waits)["why"] == "the flow is blocked"
+    assert ask(caller, "list_runs")["runs"][0]["attention"] == "the flow is blocked"
     assert ask(caller, "wait_for_run", status="running", **waits)["reached"] is False
     assert ask(caller, "wait_for_run", since_rev=1, **waits)["why"] == "the flow changed; it is blocked"
     assert ask(caller, "wait_for_run", event="flow.waiting", since_rev=0, **waits)["reached"] is True
