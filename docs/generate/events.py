@@ -82,7 +82,7 @@ _MEANS: Final[dict[str, str]] = {
     "flow.cancel_requested": "somebody wants it cancelled; no child is linked from now on",
     "flow.cancelled": "the flow was cancelled",
     "log.adopted": "lines of others, or a folder of the earlier implementation, were taken note of",
-    "log.repaired": "the trail was shorter than the state; the line carries a snapshot",
+    "log.repaired": "the trail was shorter than the state, or repaired on request; the line carries a snapshot",
 }
 
 _ABOUT: Final = """\

@@ -49,8 +49,9 @@ _VARYING: Final = (
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "<day>"),
     (re.compile(r"\bunder 1s\b|\b\d+s\b"), "<age>"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "<clock>"),
+    (re.compile(r"\b(at|until|since) \d\d:\d\d\b"), r"\1 <clock>"),
     (re.compile(r"\b\d+ (?:s|min|h)\b(?: ago)?|\bjust now\b|\bnow\b"), "<age>"),
-    (_FENCE, "<fence>"),
+    (re.compile(r"\b([1-9]\d*)-[a-z2-7]{8}\b"), r"\1-<fence>"),
     (re.compile(r"\b(task|flow)-[0-9a-z]{6,}(?:-[0-9a-z]+)*\b"), r"\1-<made>"),
     (re.compile(r"\b[0-9a-f]{8,64}\b"), "<hash>"),
     (re.compile(r"\b[a-z2-7]{32}\b"), "<hash>"),
@@ -155,9 +156,12 @@ class Session:
 
     def learn(self, said: str, given: str, *, ahead: Iterable[str] = ()) -> None:
         """Take over which fences of the page stand for which given ones; else the next one `ahead` does."""
-        new = [real for real in dict.fromkeys(_FENCE.findall(given)) if real not in self.fences.values()]
-        told = [page for page in dict.fromkeys([*_FENCE.findall(said), *ahead]) if page not in self.fences]
-        self.fences.update(zip(told, new, strict=False))
+        told = dict.fromkeys([*_FENCE.findall(said), *ahead])
+        for real in dict.fromkeys(_FENCE.findall(given)):
+            attempt = real.partition("-")[0]
+            free = (page for page in told if page not in self.fences and page.partition("-")[0] == attempt)
+            if real not in self.fences.values() and (page := next(free, None)) is not None:
+                self.fences[page] = real
 
 
 def _on_terminal(command: list[str], *, cwd: Path, home: Path) -> str:
