@@ -6,7 +6,6 @@ What changing takes is in `changing.py`, imported by the first change.
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -24,6 +23,7 @@ from .storage.port import Store
 
 if TYPE_CHECKING:
     from .core.commands import AnyCommand, CreateRun
+    from .storage.listing import RunLists
     from .storage.views import TaskViews
 
 
@@ -88,7 +88,11 @@ class Registry:
     def open(cls, settings: Settings) -> Self:
         """The registry at the settings' root; the folder is made when something is first written."""
         store = FileStore(
-            str(settings.root), now=clock.now, durability=settings.durability, write_refusal=settings.write_refusal
+            str(settings.root),
+            now=clock.now,
+            durability=settings.durability,
+            write_refusal=settings.write_refusal,
+            keeps_index=settings.keeps_index,
         )
         return cls(store, settings)
 
@@ -169,9 +173,12 @@ class Registry:
         node = state.nodes.get(node_id) if state is not None else None
         return public_status(node) if node is not None else "unknown"
 
-    @cached_property
+    @property
+    def lists(self) -> "RunLists":
+        """Lists of runs."""
+        return self.store.lists
+
+    @property
     def views(self) -> "TaskViews":
         """Queues and the ledger over all runs."""
-        from .storage.views import ScannedViews
-
-        return ScannedViews(self.store)
+        return self.store.views

@@ -72,6 +72,7 @@ class Settings:
         lock_wait_s: How long a change waits for others on the same run.
         lost_grace_s: How long a session is known to be gone before the flow's child it carried is lost.
         allow_network_fs: Write even where the disk is another machine's.
+        keeps_index: Keep the index that lists are made from; a server that only reads writes nothing at all.
     """
 
     root: Path
@@ -82,6 +83,7 @@ class Settings:
     lock_wait_s: float = TOOL_LOCK_WAIT_S
     lost_grace_s: float = LOST_GRACE_S
     allow_network_fs: bool = False
+    keeps_index: bool = True
     agents: Mapping[str, AgentSettings] = field(default_factory=dict)
 
     def write_refusal(self) -> RegistryError | None:

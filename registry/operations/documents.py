@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -18,7 +17,7 @@ from pydantic_core import to_json
 from ..core.names import NodeId, RunId, is_id, shown
 from ..core.patch import to_document
 from ..core.record import Bag, Json
-from ..core.run import NodeState, Run, RunState
+from ..core.run import NodeState, Run
 from ..errors import InvalidRequest, NextCall, NotFound, RegistryError
 from ..formats.workflow_writer import write_workflow
 from ..registry import Registry, View
@@ -27,7 +26,7 @@ from .fit import ROWS_DEFAULT
 from .graphs import run_graph_mermaid, run_graph_text
 from .lookup import known_run, node_of, state_or_none
 from .node_views import report_path
-from .run_lists import RunFilters, agents_of, cursor_of, find_runs, newest_first, read_cursor
+from .run_lists import RunFilters, cursor_of, page_of, read_cursor
 from .run_rows import without_fences
 from .task_documents import newest_task_ids, queue_document, task_document
 from .workflow_sources import definition_ids, definition_text
@@ -47,7 +46,7 @@ NODE_DOCUMENT_BYTES: Final = 12_000
 EVENTS_DEFAULT: Final = 100
 EVENTS_MAX: Final = 1_000
 VALUES_MAX: Final = 200
-_STATES_LOOKED_AT: Final = 200
+_RUNS_LOOKED_AT: Final = 200
 _SCHEME: Final = "opentask"
 _JSON: Final = "application/json"
 _LINES: Final = "application/jsonl"
@@ -251,28 +250,27 @@ def recent_resources(registry: Registry, cursor: str | None) -> tuple[list[Resou
     """A page of the newest runs, each with the reports it has, and the cursor of the next page."""
     filters = RunFilters()
     after = read_cursor(cursor, filters, tool="list_runs") if cursor else None
-    page = newest_first(find_runs(registry.store, filters), after=after)
+    page = page_of(registry, filters, after=after, limit=ROWS_DEFAULT).runs
     rows: list[ResourceRow] = []
-    for state in page[:ROWS_DEFAULT]:
-        rows.append(ResourceRow(_run_uri(state), state.run_id, f"{state.title} ({state.status})", _JSON))
-        rows += [row for node in state.nodes.values() if (row := _report_row(state, node)) is not None]
+    for run in page[:ROWS_DEFAULT]:
+        rows.append(ResourceRow(_run_uri(run.run_id), run.run_id, f"{run.title} ({run.status})", _JSON))
+        state = state_or_none(registry, run.run_id)
+        nodes = state.nodes.values() if state is not None else ()
+        rows += [row for node in nodes if (row := _report_row(run.run_id, node)) is not None]
     return rows, cursor_of(page[ROWS_DEFAULT - 1], filters) if len(page) > ROWS_DEFAULT else None
 
 
-def _report_row(state: RunState, node: NodeState) -> ResourceRow | None:
+def _report_row(run_id: RunId, node: NodeState) -> ResourceRow | None:
     path = report_path(node)
     if path is None or not path.startswith(f"nodes/{node.id}/"):
         return None
     return ResourceRow(
-        f"{_run_uri(state)}/{path}",
-        f"{state.run_id}/{path}",
-        f"Report of {node.title} in {state.run_id}",
-        _mime_of(path),
+        f"{_run_uri(run_id)}/{path}", f"{run_id}/{path}", f"Report of {node.title} in {run_id}", _mime_of(path)
     )
 
 
-def _run_uri(state: RunState) -> str:
-    return f"{_SCHEME}://runs/{state.run_id}"
+def _run_uri(run_id: RunId) -> str:
+    return f"{_SCHEME}://runs/{run_id}"
 
 
 def complete(registry: Registry, argument: str, prefix: str, context: Mapping[str, str]) -> list[str]:
@@ -293,11 +291,9 @@ def _values(registry: Registry, argument: str, context: Mapping[str, str]) -> li
     if argument == "workflow_id":
         return definition_ids(registry)
     if argument == "agent_id":
-        agents: set[str] = set(registry.settings.agents)
-        for run_id in islice(registry.store.run_ids(), _STATES_LOOKED_AT):
-            state = state_or_none(registry, run_id)
-            agents |= agents_of(state, with_source=True) if state is not None else set()
-        return sorted(agents)
+        newest = page_of(registry, RunFilters(), limit=_RUNS_LOOKED_AT).runs
+        held = (agent_id for run in newest for agent_id in run.agent_ids)
+        return sorted({*registry.settings.agents, *registry.views.agents(), *held})
     if argument == "task_id":
         return newest_task_ids(registry, VALUES_MAX)
     run_id = context.get("run_id", "")

@@ -9,18 +9,19 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from ..core.digest import RunDigest
 from ..core.names import NodeId, RunId, nearest, shown
 from ..core.refusals import node_not_found
-from ..core.run import OPEN_RUN, NodeState, Run, RunState
+from ..core.run import NodeState, Run, RunState
 from ..errors import NextCall, NotFound, RegistryError
 from ..registry import Outcome, Registry, RequestKey, View
+from ..storage.listing import RunQuery
 from .caller import Caller
 
 if TYPE_CHECKING:
     from ..core.commands import AnyCommand
 
 _NAMES_COMPARED: Final = 2_000
-_STATES_LOOKED_AT: Final = 100
 _OPEN_NAMED: Final = 3
 """A refusal may not cost more than an answer, however many runs there are."""
 
@@ -93,12 +94,10 @@ def run_not_found(registry: Registry, run_id: RunId) -> NotFound:
     )
 
 
-def newest_open(registry: Registry) -> list[RunState]:
+def newest_open(registry: Registry) -> tuple[RunDigest, ...]:
     """The open runs that changed last, a few."""
-    states = (state_or_none(registry, run_id) for run_id in islice(registry.store.run_ids(), _STATES_LOOKED_AT))
-    found = [state for state in states if state is not None and state.status in OPEN_RUN]
-    found.sort(key=lambda state: (state.updated_at, state.run_id), reverse=True)
-    return found[:_OPEN_NAMED]
+    query = RunQuery(statuses=frozenset({"draft", "running", "paused"}))
+    return registry.lists.page(query, limit=_OPEN_NAMED).runs
 
 
 def state_or_none(registry: Registry, run_id: RunId) -> RunState | None:

@@ -17,8 +17,7 @@ from .run_lists import (
     RunFilters,
     RunRow,
     cursor_of,
-    find_runs,
-    newest_first,
+    page_of,
     read_cursor,
     run_row,
 )
@@ -32,7 +31,7 @@ _WHY_CHARS: Final = 500
 
 
 def _statuses(value: tuple[str, ...]) -> tuple[str, ...]:
-    rule = "it must be open, all, draft, running, paused, completed, failed or cancelled"
+    rule = "it must be open, all, draft, running, paused, completed, failed, cancelled or archived"
     return require_known(value, STATUS_WORDS, rule=rule)
 
 
@@ -41,7 +40,7 @@ Statuses = Annotated[tuple[str, ...], AfterValidator(_statuses), WithJsonSchema(
 
 class ListRunsRequest(Request):
     """List or find runs: what is open, paused, failed or waiting for a person. Call it first, to
-    resume after a restart. Newest first; open = running or paused."""
+    resume after a restart. Newest first; open = running or paused; archived = put away, done."""
 
     status: Statuses = ()
     workflow_id: WorkflowId | None = None
@@ -64,7 +63,6 @@ class ListRunsResult(Result):
 
 
 def _list_runs(caller: Caller, request: ListRunsRequest) -> ListRunsResult:
-    store = caller.registry.store
     now = clock.now()
     filters = RunFilters(
         status=tuple(sorted(request.status)),
@@ -75,17 +73,16 @@ def _list_runs(caller: Caller, request: ListRunsRequest) -> ListRunsResult:
         changed_since=request.changed_since,
     )
     after = read_cursor(request.cursor, filters, tool="list_runs") if request.cursor else None
-    unreadable: list[str] = []
-    page = newest_first(find_runs(store, filters, unreadable=unreadable), after=after, limit=request.limit)
-    rows = [run_row(state, now=now) for state in page[: request.limit]]
+    page = page_of(caller.registry, filters, after=after, limit=request.limit)
+    rows = [run_row(run, now=now) for run in page.runs[: request.limit]]
     calls = tuple(_go_on(row) for row in rows if row.status in {"running", "paused", "failed"})[:3]
     if not rows and after is None:
         calls = (step("list_workflows", {}, "no such run; scaffold_run starts one"),)
-    beside = ListRunsResult(runs=(), as_of=iso(now), warnings=tuple(unreadable[:10]) or None, next=calls)
+    beside = ListRunsResult(runs=(), as_of=iso(now), warnings=page.notices or None, next=calls)
     kept = fit(rows, beside=beside, limit=request.limit, keep=200)
-    more = len(page) > len(kept)
+    more = len(page.runs) > len(kept)
     return beside.model_copy(
-        update={"runs": kept, "next_cursor": cursor_of(page[len(kept) - 1], filters) if more else None}
+        update={"runs": kept, "next_cursor": cursor_of(page.runs[len(kept) - 1], filters) if more else None}
     )
 
 

@@ -6,10 +6,10 @@ that would not survive a restart fails here too.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from ..core.commands import AdoptLines, InboxLine
 from ..core.events import Decision
@@ -22,6 +22,10 @@ from ..errors import AgentLockTimeout, Conflict, LimitExceeded, LockTimeout, Not
 from ..formats.control_line import read_control, write_control
 from ..formats.event_line import read_object, seal
 from .port import Committed, LoggedEvent, PlanEdit, Problem, Reading
+
+if TYPE_CHECKING:
+    from .listing import RunLists
+    from .views import TaskViews
 
 
 @dataclass
@@ -135,6 +139,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._kept: dict[RunId, _Kept] = {}
+        self._archived: dict[RunId, tuple[str, _Kept]] = {}
         self._agents: dict[AgentId, threading.Lock] = {}
 
     def close(self) -> None:
@@ -144,7 +149,7 @@ class MemoryStore:
         """Make a new run; see the port."""
         run = decision.run
         with self._guard:
-            for run_id in self._kept:
+            for run_id in (*self._kept, *self._archived):
                 if run_id.lower() == run.state.run_id.lower():
                     raise Conflict(
                         f"run {run.state.run_id!r} exists already; it was to be created",
@@ -161,6 +166,14 @@ class MemoryStore:
     @contextmanager
     def locked(self, run_id: RunId, *, wait_s: float, op: str) -> Iterator[MemorySession]:
         """The only writer of a run; see the port."""
+        kept = self._kept.get(run_id)
+        if kept is None and run_id in self._archived:
+            raise Conflict(
+                f"run {run_id!r} is in the archive, where nothing is changed",
+                hint="bring it back first",
+                run_id=run_id,
+                archived=self._archived[run_id][0],
+            )
         kept = self._get(run_id)
         if not kept.lock.acquire(timeout=wait_s):
             raise LockTimeout(run_id=run_id, waited_s=wait_s, holder=f"this process ({kept.holder})")
@@ -183,14 +196,15 @@ class MemoryStore:
             lock.release()
 
     def archived(self, run_id: RunId) -> RunState | None:
-        """Nothing is archived here."""
-        return None
+        """The state of an archived run."""
+        return self._archived[run_id][1].run.state if run_id in self._archived else None
 
     def _get(self, run_id: RunId) -> _Kept:
-        try:
+        if run_id in self._kept:
             return self._kept[run_id]
-        except KeyError:
-            raise NotFound(f"no run {run_id!r} in this registry", run_id=run_id) from None
+        if run_id in self._archived:
+            return self._archived[run_id][1]
+        raise NotFound(f"no run {run_id!r} in this registry", run_id=run_id)
 
     def put_control(self, run_id: RunId, raw: bytes) -> None:
         """Put a line into a run's inbox, as a person would with an editor."""
@@ -225,8 +239,8 @@ class MemoryStore:
 
     def log_mark(self, run_id: RunId) -> tuple[int, int] | None:
         """Size and time of the last change; None when there is no such run."""
-        kept = self._kept.get(run_id)
-        return None if kept is None else (kept.size, kept.changed_ns)
+        known = run_id in self._kept or run_id in self._archived
+        return (self._get(run_id).size, self._get(run_id).changed_ns) if known else None
 
     def run_dir(self, run_id: RunId) -> str:
         """A path that does not exist, for texts."""
@@ -255,6 +269,30 @@ class MemoryStore:
         """There is nothing here that could be damaged."""
         return MemoryCare(self)
 
+    @property
+    def archive(self) -> "MemoryArchive":
+        """Finished runs, out of the way."""
+        return MemoryArchive(self._kept, self._archived)
+
+    @property
+    def lists(self) -> "RunLists":
+        """Lists of runs."""
+        from .listing import ScannedRuns
+
+        return ScannedRuns(self)
+
+    @property
+    def views(self) -> "TaskViews":
+        """Queues and the ledger."""
+        from .views import ScannedViews
+
+        return ScannedViews(self)
+
+    def reindex(self, progress: Callable[[int, int], None]) -> int:
+        """Nothing is indexed here."""
+        progress(len(self._kept), len(self._kept))
+        return len(self._kept)
+
     def validate(self, run_id: RunId) -> list[Problem]:
         """Whether the kept patches lead to the run."""
         kept = self._get(run_id)
@@ -264,6 +302,37 @@ class MemoryStore:
             if run != decided:
                 return [Problem("state_differs", f"the patch of mutation {decided.log.rev} does not lead to its run")]
         return []
+
+
+class MemoryArchive:
+    """Finished runs of a memory store; see `port.Archive`."""
+
+    def __init__(self, kept: dict[RunId, _Kept], archived: dict[RunId, tuple[str, _Kept]]) -> None:
+        self._kept = kept
+        self._archived = archived
+
+    def ids(self) -> list[tuple[RunId, str]]:
+        """Archived runs and their months."""
+        return sorted((run_id, month) for run_id, (month, _) in self._archived.items())
+
+    def put(self, run_id: RunId, judge: Callable[[Run], None], *, wait_s: float) -> str:
+        """Move a run to the archive."""
+        kept = self._kept.get(run_id)
+        if kept is None:
+            raise NotFound(f"no run {run_id!r} outside the archive", run_id=run_id)
+        with kept.lock:
+            judge(kept.run)
+            month = kept.run.state.updated_at[:7]
+            self._archived[run_id] = (month, self._kept.pop(run_id))
+        return month
+
+    def restore(self, run_id: RunId, *, wait_s: float) -> str:
+        """Bring a run back."""
+        if run_id not in self._archived:
+            raise NotFound(f"no run {run_id!r} in the archive", run_id=run_id)
+        month, kept = self._archived.pop(run_id)
+        self._kept[run_id] = kept
+        return month
 
 
 class MemoryCare:

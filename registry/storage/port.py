@@ -18,16 +18,22 @@ A kill at any moment leaves each mutation wholly there or wholly absent. The mem
 the same promises for one process.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..core.commands import AdoptLines, InboxLine
 from ..core.events import Decision, Event
 from ..core.names import AgentId, NodeId, RunId
 from ..core.record import Bag
 from ..core.run import Run, RunState
+
+if TYPE_CHECKING:
+    from .listing import RunLists
+    from .views import TaskViews
+
+if TYPE_CHECKING:
+    from ..core.commands import AdoptLines, InboxLine
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Session(Protocol):
     @property
     def notices(self) -> tuple[str, ...]: ...
 
-    def inbox(self) -> tuple[InboxLine, ...]:
+    def inbox(self) -> "tuple[InboxLine, ...]":
         """Lines of `control.jsonl` not judged yet, a limited number at a time: ask again after committing."""
         ...
 
@@ -103,7 +109,7 @@ class Session(Protocol):
         """What was edited in `workflow.lock.md`, if anything; told once."""
         ...
 
-    def foreign_lines(self) -> AdoptLines | None:
+    def foreign_lines(self) -> "AdoptLines | None":
         """What others appended to the trail since the last mutation, as the command that adopts it."""
         ...
 
@@ -156,11 +162,53 @@ class Care(Protocol):
         ...
 
 
+class Archive(Protocol):
+    """Finished runs, moved out of the way as they are. They are read as all others and changed no more."""
+
+    def ids(self) -> list[tuple[RunId, str]]:
+        """Archived runs, each with its month's folder."""
+        ...
+
+    def put(self, run_id: RunId, judge: Callable[[Run], None], *, wait_s: float) -> str:
+        """Move a run to the archive and give its month; `judge` may refuse it, looking at it under its lock.
+
+        Raises:
+            NotFound: there is no such run outside the archive.
+        """
+        ...
+
+    def restore(self, run_id: RunId, *, wait_s: float) -> str:
+        """Bring a run back and give the month it was in.
+
+        Raises:
+            NotFound: there is no such run in the archive.
+            Conflict: there is a run of this id outside it.
+        """
+        ...
+
+
 class Store(Protocol):
     """Where runs live."""
 
     @property
     def care(self) -> Care: ...
+
+    @property
+    def archive(self) -> Archive: ...
+
+    @property
+    def lists(self) -> "RunLists": ...
+
+    @property
+    def views(self) -> "TaskViews": ...
+
+    def reindex(self, progress: Callable[[int, int], None]) -> int:
+        """Read every run again for the lists, telling how many are read of how many; gives how many.
+
+        Raises:
+            StorageFault: what lists are made from cannot be written.
+        """
+        ...
 
     def create(self, decision: Decision) -> Committed:
         """Make a new run. Raises `Conflict` (`details["exists"]`) when the id is taken."""

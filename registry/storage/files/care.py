@@ -54,6 +54,8 @@ class FileCare:
         except NotFound:
             raise
         except RegistryError as failure:
+            if odd and failure.code == "forbidden":
+                return odd  # which file it is was said
             return [*odd, Problem(failure.code, failure.message)]
 
     def _examined(self, run_id: RunId) -> list[Problem]:

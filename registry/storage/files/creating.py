@@ -21,6 +21,7 @@ from .. import failpoints
 from ..port import Committed
 from . import atomic
 from .handles import Loaded, OpenRun
+from .indexing import index_creation, mark_changing
 from .layout import BUILDING, CONTROL, LOCK, NODES, RUNS, TRAIL
 from .mutating import restart_body
 from .opening import fault, folder_at, parent_of
@@ -81,12 +82,14 @@ def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[],
     run_id = decision.run.state.run_id
     building = f"{BUILDING}{os.urandom(8).hex()}"
     text, crc = write_plan(decision.run.plan)
+    before = os.fstat(runs)
     try:
         failpoints.reach("create.folder")
         os.mkdir(building, 0o755, dir_fd=runs)
         entry = _filled(place, runs, building, decision, plan=crc, now_text=now_text)
         try:
             failpoints.reach("create.rename")
+            mark_changing(place, entry)
             os.rename(building, run_id, src_dir_fd=runs, dst_dir_fd=runs)
         except OSError:
             entry.close()
@@ -98,7 +101,8 @@ def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[],
             raise taken(run_id, run_id) from error
         raise fault(error, "making the run's folder") from error
     cache_plan(place, run_id, text)
-    return entry, Committed(run=decision.run, rev=decision.run.log.rev, events=decision.events)
+    warnings = index_creation(place, entry, decision.run.state, runs, before)
+    return entry, Committed(run=decision.run, rev=decision.run.log.rev, events=decision.events, warnings=warnings)
 
 
 def _filled(

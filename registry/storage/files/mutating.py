@@ -14,6 +14,7 @@ from ..port import Committed
 from .appending import append
 from .atomic import Placement
 from .handles import Loaded, OpenRun
+from .indexing import index_change, mark_changing, mark_unchanged
 from .projecting import Place, project
 
 
@@ -55,7 +56,14 @@ def mutate(
     if len(chunk) > MUTATION_BYTES_MAX and not restart:
         raise LimitExceeded("the change as a whole", limit=MUTATION_BYTES_MAX, size=len(chunk))
     ends_at = known.mark.offset if end is None else end
-    offset = _written(place, entry, decision, chunk, ends_at)
+    is_marked = mark_changing(place, entry)
+    try:
+        offset = _written(place, entry, decision, chunk, ends_at)
+    except OutcomeUnknown:
+        raise  # the mark stays: whoever reads the index next looks at what there is
+    except RegistryError:
+        mark_unchanged(place, entry)
+        raise
     mark = Mark(
         offset=offset + len(chunk),
         snapshot=offset if restart else known.mark.snapshot,
@@ -65,6 +73,7 @@ def mutate(
     )
     now, warnings = project(place, entry, known, run, mark)
     entry.loaded = now
+    warnings += index_change(place, entry, before.state, run.state, base_size=ends_at, is_marked=is_marked)
     committed = Committed(run=run, rev=run.log.rev, events=decision.events, warnings=warnings)
     return now, committed
 

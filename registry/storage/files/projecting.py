@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ...core.names import RunId
 from ...core.run import Run
@@ -21,6 +22,9 @@ from .handles import Loaded, OpenRun
 from .layout import NODES, PLAN, REFS, STATE, plan_cache
 from .opening import folder_at, make_folder, parent_of, read_file
 from .syncing import sync
+
+if TYPE_CHECKING:
+    from ..index.writing import IndexWriter
 
 _REFS_LAG_BYTES = 32 << 10
 """Refs.json is written again after so much of the trail even when no binding changed."""
@@ -34,12 +38,14 @@ class Place:
         root: The registry's folder, open.
         synced: Whether what is acknowledged is on disk (`durability: full`).
         now: The clock, aware UTC.
+        index: What lists are made from; None where none is kept.
     """
 
     root: int
     root_path: str
     synced: bool
     now: Callable[[], datetime]
+    index: "IndexWriter | None" = None
 
     def stamp(self) -> str:
         """The time as it stands in names of kept files."""

@@ -1,34 +1,43 @@
-"""Runs as plain folders: the store that `port.Store` describes, made of files."""
+"""Runs as plain folders: the store that `port.Store` describes, made of files.
+
+What only changes need is imported by the first change: most commands of a person only look, and
+a new process each time waits for every import.
+"""
 
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...core.events import Decision
 from ...core.names import AgentId, NodeId, RunId, is_id, iso
 from ...core.record import Bag
 from ...core.run import Run, RunState
-from ...errors import LogCorrupt, NotFound, RegistryError
+from ...errors import NotFound, RegistryError
 from ..port import Committed, LoggedEvent, Problem, Reading
-from . import adopt, inbox
 from .agent_locks import AgentLocks
-from .archived import archived_state
 from .atomic import read_slice
-from .care import FileCare
-from .creating import Names, build, taken
 from .finding import find, state_alone
-from .handles import Loaded, OpenRun, OpenRuns, no_such_run
+from .handles import OpenRun, OpenRuns, no_such_run
 from .history import events_after, run_at
+from .indexes import Indexes
 from .layout import RUNS, TRAIL, node_folder
 from .opening import fault, files_below, make_path
 from .projecting import Place
-from .repair import mend
-from .session import FileSession
-from .telling import no_run_left, notices_of_reader
-from .validate import problems_of
+from .run_folders import FileFolders, archived_run, is_run
+from .telling import no_run_left, not_a_run, notices_of_reader
+
+if TYPE_CHECKING:
+    from ..listing import RunLists
+    from ..views import TaskViews
+    from .archive import ArchivedNames, FileArchive
+    from .care import FileCare
+    from .creating import Names
+    from .handles import Loaded
+    from .session import FileSession
 
 Durability = Literal["full", "process"]
 _REOPENINGS_MAX = 8
@@ -43,6 +52,7 @@ class FileStore:
         durability: `full` syncs every mutation before it is acknowledged; `process` leaves that
             to the system, for tests and throw-away registries.
         write_refusal: Why this place may not be written, asked before the first write.
+        keeps_index: Keep the index that lists are made from; without it they read every run.
     """
 
     def __init__(
@@ -52,13 +62,18 @@ class FileStore:
         now: Callable[[], datetime],
         durability: Durability = "full",
         write_refusal: Callable[[], RegistryError | None] | None = None,
+        keeps_index: bool = True,
     ) -> None:
         self.root = os.path.abspath(root)
         self._now = now
         self._synced = durability == "full"
         self._runs_path = os.path.join(self.root, RUNS)
         self._open = OpenRuns(self._runs_path, now_text=self._now_text)
-        self._names = Names()
+        self._names: tuple[Names, ArchivedNames] | None = None
+        self._folders = FileFolders(self.root, self._open, self.state)
+        self._index = Indexes(
+            self.root, self, self._folders, is_kept=keeps_index, now=now, require_writable=self._require_writable
+        )
         self._agents = AgentLocks(now_text=self._now_text)
         self._root: tuple[int, int] | None = None
         self._held = threading.local()
@@ -79,33 +94,62 @@ class FileStore:
             self._root = (os.getpid(), os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         return Place(root=self._root[1], root_path=self.root, synced=self._synced, now=self._now)
 
+    def _place_to_change(self) -> Place:
+        return replace(self._place(), index=self._index.writer())
+
+    @property
+    def lists(self) -> "RunLists":
+        """Lists of runs; see the port."""
+        return self._index.lists()
+
+    @property
+    def views(self) -> "TaskViews":
+        """Queues and the ledger; see the port."""
+        return self._index.views()
+
+    def reindex(self, progress: Callable[[int, int], None]) -> int:
+        """Read every run again for the lists; see the port."""
+        return self._index.rebuild(progress)
+
     def close(self) -> None:
         """Close what is open; the store may be used again."""
         self._open.close()
         self._agents.close()
+        self._index.close()
         if self._root is not None:
             os.close(self._root[1])
             self._root = None
 
     def create(self, decision: Decision) -> Committed:
         """Make a new run; see the port."""
+        from .creating import build, taken
+
         run_id = decision.run.state.run_id
         self._require_writable()
+        names, archived = self._known_names()
         try:
             make_path(self._runs_path)
             runs = self._open.runs()
-            by = self._names.taken(runs, run_id)
+            by = names.taken(runs, run_id) or archived.taken(self.root, run_id)
         except OSError as error:
             raise fault(error, "opening the registry") from error
         if by is not None:
             raise taken(run_id, by)
-        entry, committed = build(self._place(), runs, decision, now_text=self._now_text)
-        self._names.made(runs, run_id)
+        entry, committed = build(self._place_to_change(), runs, decision, now_text=self._now_text)
+        names.made(runs, run_id)
         self._open.keep(entry)
         return committed
 
+    def _known_names(self) -> "tuple[Names, ArchivedNames]":
+        if self._names is None:
+            from .archive import ArchivedNames
+            from .creating import Names
+
+            self._names = (Names(), ArchivedNames())
+        return self._names
+
     @contextmanager
-    def locked(self, run_id: RunId, *, wait_s: float, op: str) -> Iterator[FileSession]:
+    def locked(self, run_id: RunId, *, wait_s: float, op: str) -> "Iterator[FileSession]":
         """The only writer of a run; see the port."""
         with self._owned(run_id, wait_s, op) as entry:
             yield self._session(entry)
@@ -115,7 +159,7 @@ class FileStore:
         """A run locked, as it lies."""
         self._require_writable()
         for _ in range(_REOPENINGS_MAX):
-            with self._open.using(run_id) as entry:
+            with self._using(run_id) as entry:
                 with self._holding(entry, wait_s=wait_s, op=op):
                     if entry.is_current(self._open.runs()):
                         yield entry
@@ -123,6 +167,18 @@ class FileStore:
                 # A backup was restored, or the run was moved: what is open is not what its name means now.
                 self._open.forget(entry)
         raise no_such_run(run_id)
+
+    @contextmanager
+    def _using(self, run_id: RunId) -> Iterator[OpenRun]:
+        """A run open to be changed."""
+        with ExitStack() as stack:
+            try:
+                entry = stack.enter_context(self._open.using(run_id))
+            except NotFound as missing:
+                from .archive import refusal
+
+                raise refusal(self.root, run_id) or missing from None
+            yield entry
 
     @contextmanager
     def _holding(self, entry: OpenRun, *, wait_s: float, op: str) -> Iterator[None]:
@@ -143,16 +199,17 @@ class FileStore:
             lock.release()
 
     @property
-    def care(self) -> FileCare:
+    def care(self) -> "FileCare":
         """Doctor and repair; see the port."""
+        from .care import FileCare
 
-        def settled(entry: OpenRun) -> tuple[Loaded, tuple[str, ...]]:
+        def settled(entry: OpenRun) -> "tuple[Loaded, tuple[str, ...]]":
             session = self._session(entry)
             assert entry.loaded is not None, "whoever may write has loaded the run"
             return entry.loaded, session.notices
 
         return FileCare(
-            place=self._place,
+            place=self._place_to_change,
             runs_path=self._runs_path,
             runs=self._open.runs,
             reading=self._reading,
@@ -160,38 +217,50 @@ class FileStore:
             settled=settled,
         )
 
-    def _session(self, entry: OpenRun) -> FileSession:
+    @property
+    def archive(self) -> "FileArchive":
+        """The archive of finished runs; see the port."""
+        from .archive import FileArchive
+
+        return FileArchive(
+            place=self._place_to_change,
+            runs=self._open.runs,
+            names=self._known_names()[0],
+            folders=self._folders,
+            now_text=self._now_text,
+            owned=self._owned,
+            settled=lambda entry: self._session(entry).run,
+            forget=self._open.forget,
+            state_of=self.state,
+        )
+
+    def _session(self, entry: OpenRun) -> "FileSession":
+        from .beginning import session_of
+
         try:
-            return self._loaded_session(self._place(), entry)
+            return session_of(self._place_to_change(), entry)
         except OSError as error:
             raise fault(error, "reading the run") from error
 
-    def _loaded_session(self, place: Place, entry: OpenRun) -> FileSession:
-        found = find(entry, place.root, synced=False)
-        if found is not None:
-            loaded, end, told = mend(place, entry, found)
-            return FileSession(place, entry, loaded, end=end, notices=told)
-        earlier = adopt.earlier_run(entry)
-        if earlier is None:
-            raise self._not_a_run(entry)
-        try:
-            loaded, told = adopt.adopt_earlier(place, entry, *earlier)
-        except OSError as error:
-            raise fault(error, "adopting the run") from error
-        return FileSession(place, entry, loaded, end=loaded.mark.offset, notices=told)
-
-    def _not_a_run(self, entry: OpenRun) -> LogCorrupt | NotFound:
-        return no_such_run(entry.run_id) if entry.identity(TRAIL) is None else no_run_left(entry.run_id)
-
     @contextmanager
     def _reading(self, run_id: RunId) -> Iterator[OpenRun]:
+        """A run open for a reader, wherever it is."""
+        with ExitStack() as stack:
+            try:
+                entry = stack.enter_context(self._current(run_id))
+            except NotFound:
+                entry = stack.enter_context(archived_run(self.root, run_id, now_text=self._now_text))
+            try:
+                yield entry
+            except OSError as error:
+                raise fault(error, "reading the run") from error
+
+    @contextmanager
+    def _current(self, run_id: RunId) -> Iterator[OpenRun]:
         for _ in range(_REOPENINGS_MAX):
             with self._open.using(run_id) as entry:
                 if entry.is_current(self._open.runs()):
-                    try:
-                        yield entry
-                    except OSError as error:
-                        raise fault(error, "reading the run") from error
+                    yield entry
                     return
                 self._open.forget(entry)
         raise no_such_run(run_id)
@@ -205,7 +274,8 @@ class FileStore:
 
     def archived(self, run_id: RunId) -> RunState | None:
         """The state of an archived run; see the port."""
-        return archived_state(self.root, run_id)
+        place = self._folders.place_of(run_id)
+        return None if place in (None, RUNS) else self.state(run_id)
 
     def read(self, run_id: RunId) -> Reading:
         """The run as a reader finds it; see the port."""
@@ -213,9 +283,11 @@ class FileStore:
             known = entry.loaded
             found = find(entry, self._place().root, synced=self._synced)
             if found is None:
-                earlier = adopt.earlier_run(entry)
+                from .adopt import earlier_run
+
+                earlier = earlier_run(entry)
                 if earlier is None:
-                    raise self._not_a_run(entry)
+                    raise not_a_run(entry)
                 return Reading(run=earlier[0])
             if found.loaded is None:
                 raise no_run_left(entry.run_id)
@@ -235,7 +307,7 @@ class FileStore:
             with os.scandir(self._runs_path) as entries:
                 # A run's folder changes with every state.json that is renamed into it.
                 found = [
-                    (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name) for entry in entries if _is_run(entry)
+                    (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name) for entry in entries if is_run(entry)
                 ]
         except FileNotFoundError:
             return
@@ -272,23 +344,25 @@ class FileStore:
         try:
             found = os.stat(os.path.join(self._runs_path, run_id, TRAIL), follow_symlinks=False)
         except OSError:
-            return None
+            place = self._folders.place_of(run_id)
+            files = self._folders.files(run_id, place) if place not in (None, RUNS) and place is not None else None
+            return None if files is None or not files.log_ns else (files.log_size, files.log_ns)
         return found.st_size, found.st_mtime_ns
 
     def run_dir(self, run_id: RunId) -> str:
         """Absolute path of the run's folder."""
-        return os.path.join(self._runs_path, run_id)
+        return os.path.join(self.root, self._folders.place_of(run_id) or RUNS, run_id)
 
     def control_lines(self, run_id: RunId) -> list[Bag]:
         """Every line of the inbox that is a JSON object."""
+        from .inbox import all_lines
+
         with self._reading(run_id) as entry:
-            return inbox.all_lines(entry)
+            return all_lines(entry)
 
     def validate(self, run_id: RunId) -> list[Problem]:
         """Judge the run's bytes as they lie; see `validate.py`."""
+        from .validate import problems_of
+
         with self._reading(run_id) as entry:
             return problems_of(entry, self._place().root)
-
-
-def _is_run(entry: "os.DirEntry[str]") -> bool:
-    return is_id(entry.name) and entry.is_dir(follow_symlinks=False)

@@ -30,12 +30,18 @@ def problems_of(entry: OpenRun, root: int) -> list[Problem]:
     """What is wrong with a run's files; empty when they prove each other."""
     walk, proof, adopted = _followed(entry)
     found = find_anew(entry, root)
-    problems = [*_of_the_trail(entry, walk, found), *_of_adopted(entry, adopted), *proof.problems]
+    problems = [*_of_the_trail(entry, walk, found), *_of_adopted(entry, adopted)]
     run = walk.run()
-    if run is not None:
-        problems += projection_problems(entry, run)
-        problems += [Problem("impossible_state", fault, where=STATE) for fault in check_all(run)]
-    return problems
+    loaded = found.loaded if found is not None else None
+    if run is None or found is None or found.damage or found.lost or walk.damage:
+        # What a fold over a gap leads to says nothing about the other files.
+        beside = projection_problems(entry, loaded.run) if loaded is not None else []
+        return problems + [one for one in beside if one.code not in _COMPARED]
+    problems += [*proof.problems, *projection_problems(entry, run)]
+    return problems + [Problem("impossible_state", fault, where=STATE) for fault in check_all(run)]
+
+
+_COMPARED = frozenset({"state_differs", "refs_differ", "projection_stale", "plan_differs"})
 
 
 def judged(entry: OpenRun, root: int) -> tuple[Walk, list[Problem]]:
@@ -79,7 +85,7 @@ def _of_the_trail(entry: OpenRun, walk: Walk, found: Found | None) -> Iterator[P
     if found is not None and found.lost:
         told = notices_of_reader(entry, found)
         yield Problem("log_shorter", told[-1].partition(": ")[2], where=TRAIL)
-    for torn in walk.torn:
+    for torn in walk.torn if damage is None else [one for one in walk.torn if one.end == entry.trail_size]:
         yield Problem(
             "torn_tail",
             f"{torn.end - torn.offset:,} bytes of a change that never was",

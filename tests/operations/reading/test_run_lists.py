@@ -4,15 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from registry.core.commands import Control, ControlAction
+from registry.core.commands import Control, ControlAction, CreateRun
+from registry.core.digest import attention, digest_of
 from registry.core.run import Actor, RunState, RunStatus
 from registry.errors import InvalidRequest
-from registry.operations.run_lists import RunFilters, attention, cursor_of, newest_first, read_cursor, sort_key
-from tests.operations.reading.given import AGENT, MARIA, T0, after, claim, finish, given_run
+from registry.operations.run_lists import RunFilters, cursor_of, page_of, read_cursor
+from registry.registry import Registry
+from registry.storage.listing import RunKey, run_key
+from tests.operations.conftest import Hands
+from tests.operations.reading.given import AGENT, AUDIT, MARIA, T0, after, claim, finish, given_run
 
 
 def _attention(state: RunState, minutes: int = 2) -> str | None:
-    return attention(state, now=T0 + timedelta(minutes=minutes))
+    return attention(digest_of(state), now=T0 + timedelta(minutes=minutes))
 
 
 def _control(actor: Actor, action: ControlAction, node_id: str | None = None, message: str | None = None) -> Control:
@@ -48,24 +52,36 @@ def test_a_run_that_failed_says_where() -> None:
     assert _attention(failed.state) == "failed at gather"
 
 
-def test_pages_hang_together_while_runs_change() -> None:
+def _made(registry: Registry, run_id: str) -> None:
+    registry.create(CreateRun(run_id=run_id, workflow=AUDIT, actor=AGENT, request=run_id))
+
+
+def _ids(registry: Registry, after: RunKey | None = None, *, limit: int = 10) -> list[str]:
+    return [run.run_id for run in page_of(registry, RunFilters(), after=after, limit=limit).runs]
+
+
+def test_pages_hang_together_while_runs_change(registry: Registry, hands: Hands) -> None:
     """A run that changes meanwhile moves to the front; nobody is shown twice or left out."""
-    states = [given_run(run_id=f"r{n}", at=T0 + timedelta(seconds=n)).state for n in range(5)]
     filters = RunFilters()
-    first = newest_first(iter(states), after=None, limit=2)
-    assert [state.run_id for state in first] == ["r4", "r3", "r2"]
+    for number in range(5):
+        _made(registry, f"r{number}")
+        hands.move(seconds=1)
+    first = page_of(registry, filters, limit=2).runs
+    assert [run.run_id for run in first] == ["r4", "r3", "r2"]
 
     place = read_cursor(cursor_of(first[1], filters), filters, tool="list_runs")
-    moved = [given_run(run_id="r4", at=T0 + timedelta(hours=1)).state, *states[:4]]
-    assert [state.run_id for state in newest_first(iter(moved), after=place, limit=2)] == ["r2", "r1", "r0"]
+    registry.transact("r4", claim("gather"))
+    assert _ids(registry, place, limit=2) == ["r2", "r1", "r0"]
+    assert _ids(registry) == ["r4", "r3", "r2", "r1", "r0"]
 
 
-def test_runs_of_one_moment_are_told_apart_by_id() -> None:
+def test_runs_of_one_moment_are_told_apart_by_id(registry: Registry, hands: Hands) -> None:
     """A hundred runs may be made in one millisecond."""
-    states = [given_run(run_id=run_id).state for run_id in ("b", "a", "c")]
+    for run_id in ("b", "a", "c"):
+        _made(registry, run_id)
 
-    assert [state.run_id for state in newest_first(iter(states), after=None)] == ["c", "b", "a"]
-    assert [state.run_id for state in newest_first(iter(states), after=sort_key(states[0]))] == ["a"]
+    assert _ids(registry) == ["c", "b", "a"]
+    assert _ids(registry, run_key(page_of(registry, RunFilters(), limit=3).runs[1])) == ["a"]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "not a cursor", "é", "W10", "bnVsbA", "eyJhIjoxfQ"])
@@ -77,7 +93,7 @@ def test_an_invented_cursor_is_refused_in_words(cursor: str) -> None:
 
 def test_a_cursor_of_other_filters_is_refused() -> None:
     """Else a page would silently skip what the new filters want."""
-    cursor = cursor_of(given_run().state, RunFilters())
+    cursor = cursor_of(digest_of(given_run().state), RunFilters())
 
     with pytest.raises(InvalidRequest, match="cursor belongs to a list with other filters"):
         read_cursor(cursor, RunFilters(text="x"), tool="list_runs")

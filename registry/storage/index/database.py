@@ -1,0 +1,239 @@
+"""The index's file: opened when first needed, made when it is not there, set aside when it is broken.
+
+Any number of processes use it at once. A connection belongs to one process and is used by one
+thread at a time. Before every transaction the name on disk is compared with what is open, since
+a person may delete the file while we hold it: whoever then wrote on into the old one would be
+heard by nobody.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from ..files.layout import PRIVATE
+from . import schema
+
+FILE: Final = f"{PRIVATE}/index.sqlite3"
+BROKEN: Final = f"{PRIVATE}/index.broken.sqlite3"
+"""Where the last broken index is kept, for whoever wants to know what broke it."""
+
+_CACHE_KIB: Final = 4 << 10
+_POLL_S: Final = 0.0003
+_POLL_S_MAX: Final = 0.002
+_READERS_WAIT_MS: Final = 1_000
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+"""The last one: a statement does not fit, so the tables are not those we made."""
+
+_orphans: list[sqlite3.Connection] = []
+"""Connections of a parent process. Closing one in a child would disturb the parent's locks."""
+
+Identity = tuple[int, int]
+
+
+class IndexUnusable(Exception):
+    """The index cannot be used now; the run folders can. No user ever sees this."""
+
+
+class Database:
+    """One connection to the index.
+
+    Args:
+        root: Absolute path of the registry.
+        patience_s: How long to wait for other threads that use the same connection.
+    """
+
+    def __init__(self, root: str, *, patience_s: float) -> None:
+        self._root = root
+        self._patience_s = patience_s
+        self._path = os.path.join(root, FILE)
+        self._guard = threading.Lock()
+        self._open: tuple[int, sqlite3.Connection, Identity] | None = None
+        _databases.add(self)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees the index as it is at one moment.
+
+        Raises:
+            IndexUnusable: the run folders have to be read instead.
+        """
+        with self._using() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def writing(self, *, wait_s: float) -> Iterator[sqlite3.Connection]:
+        """A transaction: whole when the block ends, absent when it raises.
+
+        Args:
+            wait_s: How long to wait for other processes.
+
+        Raises:
+            IndexUnusable: nothing was written.
+        """
+        with self._using(wait_s) as connection:
+            _begin(connection, wait_s)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.rollback()
+                raise
+
+    @contextmanager
+    def _using(self, wait_s: float = _READERS_WAIT_MS / 1e3) -> Iterator[sqlite3.Connection]:
+        if not self._guard.acquire(timeout=self._patience_s):
+            raise IndexUnusable("another thread of this process uses it")
+        try:
+            yield self._connection(wait_s)
+        except sqlite3.Error as error:
+            if _code(error) in _BROKEN:
+                self._set_aside(self._open[2] if self._open is not None else None)
+            elif _code(error) not in _BUSY:
+                self._drop()
+            raise IndexUnusable(str(error)) from error
+        except OSError as error:
+            self._drop()
+            raise IndexUnusable(str(error)) from error
+        finally:
+            self._guard.release()
+
+    def _connection(self, wait_s: float) -> sqlite3.Connection:
+        pid, identity = os.getpid(), _identity(self._path)
+        if self._open is not None:
+            if self._open[0] == pid and self._open[2] == identity:
+                return self._open[1]
+            self._drop()
+        try:
+            connection = self._opened(wait_s)
+        except sqlite3.Error as error:
+            if _code(error) not in _BROKEN:
+                raise
+            # A broken index must not cost the user even one answer.
+            self._set_aside(identity)
+            connection = self._opened(wait_s)
+        now = _identity(self._path)
+        if now is None:
+            connection.close()
+            raise IndexUnusable("it was deleted a moment ago")
+        self._open = (pid, connection, now)
+        return connection
+
+    def _opened(self, wait_s: float) -> sqlite3.Connection:
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=wait_s, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != schema.VERSION:
+                connection.execute("PRAGMA journal_mode = WAL")
+                _make_tables(connection)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA busy_timeout = {_READERS_WAIT_MS}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_aside(self, broken: Identity | None) -> None:
+        """Keep a broken index under another name; the next use makes a new one."""
+        self._drop()
+        if broken is None or _identity(self._path) != broken:
+            return  # somebody else did
+        # The file itself goes last: a new one must not be made while its neighbours are still to be moved.
+        for beside in ("-wal", "-shm", ""):
+            with suppress(OSError):
+                os.replace(self._path + beside, os.path.join(self._root, BROKEN) + beside)
+
+    def _drop(self) -> None:
+        if self._open is None:
+            return
+        pid, connection, _ = self._open
+        self._open = None
+        if pid != os.getpid():
+            _orphans.append(connection)
+            return
+        with suppress(sqlite3.Error):
+            connection.close()
+
+    def tick_ns(self) -> int:
+        """The time of the file system's clock, which is coarse and need not be ours."""
+        try:
+            os.utime(self._path)
+            return os.stat(self._path).st_mtime_ns
+        except OSError as error:
+            raise IndexUnusable(str(error)) from error
+
+    def close(self) -> None:
+        """Close the file; it is opened again when it is needed."""
+        with self._guard:
+            self._drop()
+
+    def forget(self) -> None:
+        """Begin anew in a forked child: a thread that held the guard is not there."""
+        self._guard = threading.Lock()
+        self._drop()
+
+
+_databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    for database in list(_databases):
+        database.forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def _begin(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Become the one writer."""
+    # SQLite's own waiting sleeps a millisecond at least, which is twenty times what a transaction takes.
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        until, pause_s = time.monotonic() + wait_s, _POLL_S
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _BUSY or time.monotonic() >= until:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.3, _POLL_S_MAX)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_READERS_WAIT_MS}")
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN EXCLUSIVE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] != schema.VERSION:
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        for (name,) in connection.execute(tables).fetchall():
+            connection.execute(f'DROP TABLE "{name}"')
+        for statement in schema.TABLES.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+    connection.execute("COMMIT")
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's own code of an error, without its refinements."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _identity(path: str) -> Identity | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,173 @@
+"""Rows of the index, made from a run's state.
+
+A row is a mapping of columns, so that a change writes the columns that differ and SQLite touches
+the indexes on those alone: a heartbeat in a run of a thousand nodes must not cost a thousand rows.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from ...core.digest import digest_of, own_session_keys, titles_searched, words_searched
+from ...core.names import RunId, task_id
+from ...core.run import NodeState, RunState
+from ...core.tasks import created_at, public_status, updated_at
+from ..listing import changed_at
+from ..views import is_queued
+
+Value = str | int | bytes | None
+Row = dict[str, Value]
+Link = tuple[str, str]
+"""Kind and name."""
+
+RUNS: Final = "runs"
+ARCHIVE: Final = "archive"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_RUN: Final[Row] = {
+    "status": "",
+    "updated_at": "",
+    "updated_us": None,
+    "workflow_id": "",
+    "task_group": None,
+    "tags": "",
+    "source_key": "",
+    "created_at": "",
+    "wake_at": None,
+    "words": "",
+    "digest": b"",
+}
+
+
+class Files(NamedTuple):
+    """What tells whether a run's files are those a row was made from; zeros where there are none.
+
+    `log_size` also says how far into the trail the row goes.
+    """
+
+    log_size: int
+    log_ns: int
+    state_ns: int
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A run as it is to stand in the index: its state, or why it has none."""
+
+    run_id: RunId
+    place: str
+    files: Files
+    state: RunState | None
+    fault: str | None = None
+
+
+def run_row(run: Indexed) -> Row:
+    """The row of a run."""
+    where: Row = {
+        "place": run.place,
+        "is_archived": int(run.place != RUNS),
+        "fault": run.fault,
+        "log_size": run.files.log_size,
+        "log_ns": run.files.log_ns,
+        "state_ns": run.files.state_ns,
+    }
+    return {**where, **(_NO_RUN if run.state is None else state_row(run.state))}
+
+
+def state_row(state: RunState) -> Row:
+    """The columns of a run's row that come from its state."""
+    changed = changed_at(state)
+    return {
+        "status": state.status,
+        "updated_at": state.updated_at,
+        "updated_us": None if changed is None else microseconds(changed),
+        "workflow_id": state.workflow_id,
+        "task_group": state.group,
+        "tags": tags_text(state.tags),
+        "source_key": state.source_session_key,
+        "created_at": state.created_at,
+        "wake_at": state.wake_at if state.status in ("running", "paused") else None,
+        "words": words_searched(state),
+        "digest": digest_of(state).model_dump_json(exclude_defaults=True).encode(),
+    }
+
+
+def node_row(run: RunState, node: NodeState) -> Row:
+    """The row of a node, without its key."""
+    queued, is_open = is_queued(node), node.is_open
+    lease = node.lease
+    is_running = node.status == "running"
+    return {
+        "public": public_status(node),
+        "is_running": int(is_running),
+        "is_queued": int(queued and node.status == "ready"),
+        "is_pending": int(queued and node.status == "pending"),
+        "is_open": int(is_open),
+        "is_hidden": int(node.hidden),
+        "agent_id": node.agent_id or None,
+        "owner": lease.owner if lease is not None else None,
+        "lease_until": lease.expires_at if lease is not None and is_running and not node.managed else None,
+        "priority": node.priority,
+        "ready_at": node.ready_at or "",
+        "created_at": created_at(run, node),
+        "updated_at": updated_at(run, node),
+        "started_at": node.started_at,
+        "ended_at": node.completed_at if not is_open else None,
+        "session_key": node.session_key if node.session_key != run.source_session_key else None,
+        "child_key": node.child_session_key or None,
+        "tags": tags_text(node.tags),
+    }
+
+
+def node_rows(run: RunState) -> Iterator[Row]:
+    """The rows of all nodes, each with its key."""
+    for node in run.nodes.values():
+        yield {"task_id": task_id(run.run_id, node.id), **node_row(run, node)}
+
+
+def links(run: RunState) -> set[Link]:
+    """What a run is looked up by: its workflow, and the agent and sessions that are not its nodes'."""
+    found = {("workflow", run.workflow_id), ("agent", run.source_agent_id)}
+    return found | {("session", key) for key in own_session_keys(run)}
+
+
+def titles(run: RunState) -> str:
+    """The text of titles to be searched."""
+    return titles_searched(run)
+
+
+def has_same_titles(before: RunState, after: RunState) -> bool:
+    """Whether nothing was named otherwise; the order of nodes does not count."""
+    if (before.title, before.tags, before.group) != (after.title, after.tags, after.group):
+        return False
+    nodes = before.nodes
+    return len(nodes) == len(after.nodes) and all(
+        node is nodes.get(node_id) or (node_id in nodes and node.title == nodes[node_id].title)
+        for node_id, node in after.nodes.items()
+    )
+
+
+def differences(before: Row, after: Row) -> Row:
+    """The columns whose values differ, as they are to be."""
+    return {column: value for column, value in after.items() if before[column] != value}
+
+
+def tags_text(tags: Iterable[str]) -> str:
+    """Tags in one text, in which each is found by `tag_part`."""
+    text = "".join(f"\x1f{tag}" for tag in tags)
+    return f"{text}\x1f" if text else ""
+
+
+def tag_part(tag: str) -> str:
+    """What a text of tags holds when it has this one."""
+    return sound(f"\x1f{tag}\x1f")
+
+
+def microseconds(moment: datetime) -> int:
+    """A moment as a number that sorts."""
+    return (moment - _EPOCH) // (datetime.resolution)
+
+
+def sound(text: str) -> str:
+    """Somebody's words without what cannot be encoded and therefore stands nowhere."""
+    return text.encode(errors="replace").decode() if not text.isascii() else text

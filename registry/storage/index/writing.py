@@ -1,0 +1,187 @@
+"""The writers' side of the index: a mark before a run is touched, its rows and no mark afterwards.
+
+Nothing here ever fails a change. Where the index is busy for longer than a change may wait, or
+broken, an empty file named after the run is the mark, which is put there before the trail is
+touched and taken away by whoever reads the run again.
+"""
+
+import os
+import sqlite3
+from contextlib import suppress
+from typing import Final
+
+from ...core.names import RunId
+from ...core.run import RunState
+from ..files.layout import PRIVATE
+from . import rows, schema
+from .database import Database, IndexUnusable
+from .rows import Files, Indexed, Row
+
+STALE: Final = f"{PRIVATE}/stale"
+"""Folder of the marks of runs whose writers could not use the index."""
+
+WAIT_S: Final = 0.05
+"""How long a change waits for the index."""
+
+
+class IndexWriter:
+    """Keeps the index up to the changes that one store makes.
+
+    Args:
+        root: Absolute path of the registry.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._stale = os.path.join(root, STALE)
+        self._database = Database(root, patience_s=WAIT_S)
+
+    def mark(self, run_id: RunId) -> bool:
+        """Say that a run is about to change; whether anything says so now."""
+        try:
+            with self._database.writing(wait_s=WAIT_S) as connection:
+                connection.execute(schema.MARK_DIRTY, (run_id, os.getpid()))
+            return True
+        except IndexUnusable:
+            return self._mark_by_file(run_id)
+
+    def _mark_by_file(self, run_id: RunId) -> bool:
+        try:
+            os.makedirs(self._stale, exist_ok=True)
+            os.close(os.open(os.path.join(self._stale, run_id), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        except OSError:
+            return False
+        return True
+
+    def unmark(self, run_id: RunId) -> None:
+        """Take a mark off: the run did not change after all."""
+        with suppress(IndexUnusable), self._database.writing(wait_s=WAIT_S) as connection:
+            connection.execute(schema.TAKE_MARK_OFF, (run_id,))
+
+    def changed(self, before: RunState, after: RunState, files: tuple[int, int, int], *, base_size: int) -> bool:
+        """Write what changed of a run and take its mark off.
+
+        Args:
+            files: The run's files as they are now.
+            base_size: Bytes of the trail before the change.
+
+        Returns:
+            False when the index could not be written; the mark stays.
+        """
+        try:
+            with self._database.writing(wait_s=WAIT_S) as connection:
+                held = connection.execute(schema.RUN_HELD, (after.run_id,)).fetchone()
+                if held is not None and (held[1], held[2]) == (rows.RUNS, base_size) and _is_near(before, after):
+                    _put_difference(connection, held[0], before, after, Files(*files))
+                else:
+                    put(connection, Indexed(after.run_id, rows.RUNS, Files(*files), after))
+                connection.execute(schema.TAKE_MARK_OFF, (after.run_id,))
+            return True
+        except IndexUnusable:
+            self._mark_by_file(after.run_id)
+            return False
+
+    def created(
+        self, run: RunState, files: tuple[int, int, int], *, folder_before: tuple[int, int], folder: tuple[int, int]
+    ) -> bool:
+        """Write a new run.
+
+        Args:
+            folder_before: Time and links of the folder of runs before the new one was begun.
+            folder: And now. Where only this run was added to it, the names need not be read again.
+        """
+        try:
+            with self._database.writing(wait_s=WAIT_S) as connection:
+                put(connection, Indexed(run.run_id, rows.RUNS, Files(*files), run))
+                if folder[1] in (folder_before[1] + 1, 1):
+                    connection.execute(schema.FOLDER_WENT_ON, (*folder, rows.RUNS, *folder_before))
+                connection.execute(schema.TAKE_MARK_OFF, (run.run_id,))
+            return True
+        except IndexUnusable:
+            self._mark_by_file(run.run_id)
+            return False
+
+    def moved(self, run: RunState, place: str, files: tuple[int, int, int]) -> bool:
+        """Write that a run is elsewhere now: in a month's folder of the archive, or back in `runs`."""
+        try:
+            with self._database.writing(wait_s=WAIT_S) as connection:
+                put(connection, Indexed(run.run_id, place, Files(*files), run))
+                connection.execute(schema.TAKE_MARK_OFF, (run.run_id,))
+            return True
+        except IndexUnusable:
+            self._mark_by_file(run.run_id)
+            return False
+
+    def close(self) -> None:
+        """Close the index."""
+        self._database.close()
+
+
+def _is_near(before: RunState, after: RunState) -> bool:
+    """Whether the rows of unchanged nodes can stay: they leave out the run's own session."""
+    return before.source_session_key == after.source_session_key
+
+
+def _put_difference(connection: sqlite3.Connection, run: int, before: RunState, after: RunState, files: Files) -> None:
+    columns = rows.differences(rows.state_row(before), rows.state_row(after)) | dict(files._asdict())
+    _update(connection, "runs", "id", run, columns)
+    if rows.links(before) != rows.links(after):
+        _put_links(connection, run, after)
+    if not rows.has_same_titles(before, after):
+        connection.execute(schema.PUT_TITLES, (after.run_id, rows.titles(after)))
+    for node_id, node in after.nodes.items():
+        former = before.nodes.get(node_id)
+        if former is node:
+            continue
+        key = f"{after.run_id}:{node_id}"
+        row = rows.node_row(after, node)
+        if former is None:
+            _insert(connection, "nodes", {"task_id": key, "run": run, **row})
+        else:
+            _update(connection, "nodes", "task_id", key, rows.differences(rows.node_row(before, former), row))
+    if len(before.nodes) != len(after.nodes) or before.nodes.keys() != after.nodes.keys():
+        gone = before.nodes.keys() - after.nodes.keys()
+        connection.executemany(schema.DROP_NODE, [(f"{after.run_id}:{node_id}",) for node_id in gone])
+
+
+def put(connection: sqlite3.Connection, run: Indexed) -> None:
+    """Write all rows of a run in place of those that are there. Its mark stays as it is."""
+    row = {"run_id": run.run_id, **rows.run_row(run)}
+    held = connection.execute(schema.RUN_HELD, (run.run_id,)).fetchone()
+    if held is None:
+        number = _insert(connection, "runs", row)
+    else:
+        number = int(held[0])
+        _update(connection, "runs", "id", number, row)
+        connection.execute(schema.DROP_NODES, (run.run_id, run.run_id))
+    connection.execute(schema.FORGET_UNREAD, (run.run_id,))
+    if run.state is None:
+        connection.execute(schema.DROP_LINKS, (number,))
+        connection.execute(schema.DROP_TITLES, (run.run_id,))
+        return
+    _put_links(connection, number, run.state)
+    connection.execute(schema.PUT_TITLES, (run.run_id, rows.titles(run.state)))
+    for node in rows.node_rows(run.state):
+        _insert(connection, "nodes", {**node, "run": number})
+
+
+def forget(connection: sqlite3.Connection, run_id: RunId) -> None:
+    """Take a run out of the index that is no longer there."""
+    for statement in schema.FORGET_RUN:
+        connection.execute(statement, {"run_id": run_id})
+
+
+def _put_links(connection: sqlite3.Connection, run: int, state: RunState) -> None:
+    connection.execute(schema.DROP_LINKS, (run,))
+    connection.executemany(schema.PUT_LINK, [(kind, name, run) for kind, name in rows.links(state)])
+
+
+def _insert(connection: sqlite3.Connection, table: str, row: Row) -> int:
+    columns, places = ", ".join(row), ", ".join("?" * len(row))
+    number = connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", tuple(row.values())).lastrowid
+    return number or 0
+
+
+def _update(connection: sqlite3.Connection, table: str, key: str, value: object, row: Row) -> None:
+    if row:
+        sets = ", ".join(f"{column} = ?" for column in row)
+        connection.execute(f"UPDATE {table} SET {sets} WHERE {key} = ?", (*row.values(), value))
