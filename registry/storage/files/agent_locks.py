@@ -12,6 +12,7 @@ from typing import Final
 
 from ...core.names import AgentId
 from ...errors import AgentLockTimeout, LockTimeout
+from .. import failpoints
 from .layout import LOCKS, agent_lock
 from .locks import RunLock
 from .opening import FOLDER, fault
@@ -124,6 +125,7 @@ def _is_current(root: int, agent_id: AgentId, lock: RunLock) -> bool:
 
 def _opened(root: int, agent_id: AgentId) -> int:
     try:
+        failpoints.reach("lock.open")
         with suppress(FileExistsError):
             os.mkdir(LOCKS, 0o755, dir_fd=root)
         folder = os.open(LOCKS, FOLDER, dir_fd=root)

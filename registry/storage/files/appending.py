@@ -63,10 +63,10 @@ def append(entry: OpenRun, chunk: bytes, *, end: int, synced: bool) -> int:
     return offset
 
 
-def unknown(run_id: RunId, why: str) -> OutcomeUnknown:
+def unknown(run_id: RunId, why: str, *, what: str = "a change of run") -> OutcomeUnknown:
     """The failure of a change that was written and not confirmed."""
     return OutcomeUnknown(
-        f"a change of run {shown(run_id)!r} was written, but {why}; it may or may not be there",
+        f"{what} {shown(run_id)!r} was written, but {why}; it may or may not be there",
         hint="look at the run before asking again; send the same request_id to be safe",
         run_id=run_id,
     )

@@ -20,6 +20,7 @@ from ...formats.projections import write_plan
 from .. import failpoints
 from ..port import Committed
 from . import atomic
+from .appending import unknown
 from .handles import Loaded, OpenRun
 from .indexing import index_creation, mark_changing
 from .layout import BUILDING, CONTROL, LOCK, NODES, RUNS, TRAIL
@@ -78,6 +79,7 @@ def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[],
     Raises:
         Conflict: the id is taken.
         StorageFull, StorageFault: nothing is there.
+        OutcomeUnknown: it may or may not be there after a power loss.
     """
     run_id = decision.run.state.run_id
     building = f"{BUILDING}{os.urandom(8).hex()}"
@@ -94,12 +96,16 @@ def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[],
         except OSError:
             entry.close()
             raise
-        sync(runs)
     except OSError as error:
         _take_away(place, building)
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise taken(run_id, run_id) from error
         raise fault(error, "making the run's folder") from error
+    try:
+        sync(runs)
+    except OSError as error:
+        entry.close()
+        raise unknown(run_id, f"the disk did not confirm it ({error.strerror})", what="the new run") from error
     cache_plan(place, run_id, text)
     warnings = index_creation(place, entry, decision.run.state, runs, before)
     return entry, Committed(run=decision.run, rev=decision.run.log.rev, events=decision.events, warnings=warnings)

@@ -7,7 +7,6 @@ trail is folded from its last snapshot. What is amiss is told, not mended (`repa
 
 import errno
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -22,6 +21,7 @@ from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, is_
 from .handles import Identity, Loaded, OpenRun
 from .layout import PLAN, REFS, STATE, plan_cache
 from .opening import read_at, read_file
+from .syncing import sync_bytes
 
 _CHUNK_BYTES = 1 << 20
 _LAST_LINE_BYTES = 4 << 10
@@ -248,7 +248,7 @@ def make_durable(entry: OpenRun) -> None:
     if entry.trail is None:
         return
     try:
-        os.fdatasync(entry.trail)
+        sync_bytes(entry.trail, step="read.sync")
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EBADF, errno.EINVAL):
             raise

@@ -37,6 +37,15 @@ def fault(error: OSError, doing: str) -> RegistryError:
     )
 
 
+@contextmanager
+def refused(doing: str) -> Iterator[None]:
+    """Say in words what the system refused, where nothing was changed by then."""
+    try:
+        yield
+    except OSError as error:
+        raise fault(error, doing) from error
+
+
 def components(path: str) -> tuple[str, ...]:
     """The parts of a run-relative path.
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ...core.commands import AdoptLines, InboxLine
 from ...core.events import Decision
 from ...core.limits import ARTIFACT_BYTES_MAX
+from ...core.names import shown
 from ...core.record import Bag
 from ...core.run import Run
 from ...errors import LimitExceeded
@@ -14,7 +15,7 @@ from . import adopt, inbox
 from .handles import Loaded, OpenRun
 from .layout import PLAN
 from .mutating import mutate
-from .opening import read_file, size_of
+from .opening import read_file, refused, size_of
 from .plan_edit import edit_of
 from .projecting import Place, short_sha
 
@@ -44,9 +45,10 @@ class FileSession:
 
     def inbox(self) -> tuple[InboxLine, ...]:
         """Lines of `control.jsonl` not judged yet, at most 256 at a time."""
-        found = inbox.pending(
-            self._entry, judged=self._judged, known=self.run.refs.applied_control_ids, synced=self._place.synced
-        )
+        with refused("reading control.jsonl"):
+            found = inbox.pending(
+                self._entry, judged=self._judged, known=self.run.refs.applied_control_ids, synced=self._place.synced
+            )
         self._given = found.end
         if not found.lines:
             self._judged = found.end
@@ -70,7 +72,8 @@ class FileSession:
         identity = self._entry.identity(PLAN)
         if identity is None or identity in (self._loaded.seen.get(PLAN), self._entry.judged_plan):
             return None
-        text = read_file(self._entry.folder, PLAN) or b""
+        with refused(f"reading {PLAN}"):
+            text = read_file(self._entry.folder, PLAN) or b""
         if short_sha(text) == self._loaded.lock:
             self._loaded = replace(self._loaded, seen={**self._loaded.seen, PLAN: identity})
             self._entry.loaded = self._loaded
@@ -83,7 +86,8 @@ class FileSession:
     def foreign_lines(self) -> AdoptLines | None:
         """What others appended to the trail since the last mutation, as the command that adopts it."""
         spans = self._loaded.mark.unadopted
-        return adopt.lines_of(self._entry, spans[0]) if spans else None
+        with refused("reading the trail"):
+            return adopt.lines_of(self._entry, spans[0]) if spans else None
 
     def sizes(self, paths: Sequence[str]) -> dict[str, int]:
         """Sizes in bytes of those run-relative files that exist."""
@@ -99,7 +103,8 @@ class FileSession:
         size = size_of(self._entry.folder, path)
         if size is not None and size > ARTIFACT_BYTES_MAX:
             raise LimitExceeded(f"the file {path!r}", limit=ARTIFACT_BYTES_MAX, size=size)
-        return read_file(self._entry.folder, path) or b""
+        with refused(f"reading {shown(path)!r}"):
+            return read_file(self._entry.folder, path) or b""
 
     def commit(self, decision: Decision, *, op_id: str | None = None, inbox_judged: bool = False) -> Committed:
         """Make a decision durable, as one mutation. A decision without events changes nothing."""

@@ -15,6 +15,7 @@ from typing import Final
 from ...core.names import RunId, is_id, shown
 from ...core.run import Run
 from ...errors import RegistryError
+from .. import failpoints
 from ..port import Problem
 from . import inbox
 from .handles import Loaded, OpenRun
@@ -146,6 +147,7 @@ def put_away_strays(root: str, runs_path: str, *, now: datetime, stamp: str) -> 
             number += 1
             target = os.path.join(torn, f"{kept}-{number}")
         try:
+            failpoints.reach("repair.move")
             os.rename(os.path.join(root, problem.where), target)
         except OSError as error:
             yield f"{problem.code}: {problem.where} could not be moved ({error.strerror})"
