@@ -6,7 +6,7 @@ from registry.core.commands import AddNode, Bind, EditPlan, RemoveNode, RewireNo
 from registry.core.limits import GRAPH_DEPTH_MAX
 from registry.core.run import NodeStatus
 from registry.errors import Conflict, IllegalTransition, InvalidRequest, LimitExceeded, NotFound
-from tests.core.given import AGENT, control, created, decided, given_run, in_turn, node, refused, statuses
+from tests.core.given import AGENT, at, control, created, decided, given_run, in_turn, node, refused, statuses
 
 
 def _add(node_id: str, *needs: str, by: tuple[str, ...] = ()) -> AddNode:
@@ -241,3 +241,15 @@ def test_a_retried_need_puts_off_what_was_ready_and_rewiring_frees_it() -> None:
     run = in_turn(run, control("retry", "a"))
     assert statuses(run) == {"a": "ready", "b": "pending"}
     assert statuses(in_turn(run, _rewire("b", ()))) == {"a": "ready", "b": "ready"}
+
+
+def test_work_that_is_made_to_wait_for_more_forgets_its_back_off() -> None:
+    """A back-off is the time of a ready node; a pending one has no such time, and waits for its needs anyway."""
+    run = given_run(
+        nodes={"a": "ready", "b": "ready"},
+        states={"b": {"attempt": 1, "not_before": at(30), "failed_count": 1}},
+    )
+
+    after = decided(run, _rewire("b", needs=("a",))).run
+
+    assert (after.node("b").status, after.node("b").not_before) == ("pending", None)

@@ -260,7 +260,7 @@ def _rewire(draft: Draft, node_id: NodeId, needs: tuple[NodeId, ...]) -> None:
     node = draft.change(node_id, needs=needs)
     plan = draft.plan.nodes[node_id].model_copy(update={"needs": needs})
     draft.set_plan(nodes={**draft.plan.nodes, node_id: plan})
-    fields: dict[str, object] = {"ready_at": None, "lease": None}
+    fields: dict[str, object] = {"ready_at": None, "not_before": None, "lease": None}
     if node.status == "ready" and not steps.needs_are_satisfied(draft, node):
         draft.step("demote", node_id, "pending", fields=fields)
     draft.tell("node.rewired", node_id, needs=list(needs))

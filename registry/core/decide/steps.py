@@ -292,5 +292,5 @@ def retry(draft: Draft, node_id: NodeId, *, message: str | None = None, by: Acto
 
 def demote(draft: Draft, node_id: NodeId, *, because: NodeId) -> None:
     """ready -> pending, because something it needs is open again."""
-    draft.step("demote", node_id, "pending", ready_at=None, lease=None)
+    draft.step("demote", node_id, "pending", ready_at=None, not_before=None, lease=None)
     draft.tell("node.blocked", node_id, by=draft.system, need=because)
