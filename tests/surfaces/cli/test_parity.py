@@ -13,6 +13,7 @@ from mcp_types import TextContent
 from opentask_mcp.cli.commands import line_of
 from opentask_mcp.mcp.server import build_server
 from opentask_mcp.mcp.serving import Serving
+from registry.core.names import short_hash
 from registry.operations.table import OPERATIONS
 from registry.operations.wire import snakeize
 from registry.registry import Registry
@@ -21,12 +22,14 @@ from tests.surfaces.cli.fixture import Cli
 
 _OF_THE_MOMENT = frozenset(
     {
-        "as_of", "at", "control_id", "fence", "last_heard_at", "lease_expires_at", "owner", "since", "updated_at",
-        "via",
-        "waited_s",
+        "as_of", "at", "cancel_requested_at", "control_id", "created_at", "fence", "last_heard_at", "lease_expires_at",
+        "owner", "since", "started_at", "updated_at", "via", "waited_s",
     }
 )  # fmt: skip
 """Parts of an answer that differ when the same is asked twice, or by another caller."""
+
+FLOW = f"flow-{short_hash('f')}"
+"""A flow with one running child."""
 
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("list_workflows", {}),
@@ -82,6 +85,27 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("wait_for_run", {"run_id": "a-1", "status": ["runing"]}),
     ("validate_run", {"run_id": "a-1"}),
     ("validate_run", {"run_id": "nope"}),
+    ("create_flow", {"controller_id": "c", "goal": "g", "owner_key": "agent:o:main", "request_id": "new",
+                     "state": {"aB": {"c_d": [1]}}, "requester_origin": {"channel": "x"}}),
+    ("create_flow", {"controller_id": "c", "goal": "g", "owner_key": "agent:o:main", "request_id": "f"}),
+    ("create_flow", {"goal": " ", "owner_key": "agent:o:main"}),
+    ("get_flow", {"flow_id": FLOW}),
+    ("get_flow", {"token": "agent:m:main"}),
+    ("get_flow", {"latest": True, "owner_key": "agent:nobody:main"}),
+    ("get_flow", {"flow_id": "a-1"}),
+    ("list_flows", {"status": ["open"]}),
+    ("list_flows", {"status": ["opne"]}),
+    ("run_flow_task", {"flow_id": FLOW, "runtime": "cli", "task": "build", "label": "b", "status": "running"}),
+    ("run_flow_task", {"flow_id": "a-1", "runtime": "cli", "task": "build"}),
+    ("run_flow_task", {"flow_id": FLOW, "runtime": "ssh", "task": "build"}),
+    ("update_flow", {"flow_id": FLOW, "action": "set_waiting", "expected_revision": 0, "wait": {"a_b": 1}}),
+    ("update_flow", {"flow_id": FLOW, "action": "resume", "expected_revision": 0, "status": "running"}),
+    ("update_flow", {"flow_id": FLOW, "action": "finish", "expected_revision": 0, "state": {"done": True}}),
+    ("update_flow", {"flow_id": FLOW, "action": "fail", "expected_revision": 3}),
+    ("update_flow", {"flow_id": "nope", "action": "request_cancel", "expected_revision": 0}),
+    ("cancel_flow", {"flow_id": FLOW}),
+    ("cancel_flow", {"flow_id": "nope"}),
+    ("get_run", {"run_id": FLOW}),
     ("doctor", {}),
     ("doctor", {"run_id": "a-1"}),
     ("doctor", {"run_id": "nope"}),
@@ -121,6 +145,9 @@ async def test_mcp_and_the_command_line_answer_alike(cli: Cli, tool: str, argume
     """Whoever moves a job from an agent to a script must find the same registry."""
     cli.at_gate("a-1")
     cli.audit("a-2")
+    words = ("--controller-id", "c", "--goal", "g", "--owner-key", "agent:m:main", "--request-id", "f")
+    cli("flow", "create", *words)
+    cli("flow", "run-task", FLOW, "acp", "write", "--status", "running", "--child-session-key", "agent:w:1")
     other = cli.root.with_name("other")
     shutil.copytree(cli.root, other)
     line = line_of(tool, arguments)
