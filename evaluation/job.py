@@ -59,6 +59,7 @@ class NodeStatus(Part):
     node: str
     status: str
     attempts: int | None = None
+    attempts_min: int = 0
 
 
 class FileThere(Part):

@@ -110,7 +110,7 @@ class Look:
     def _node(self, check: jobs.NodeStatus, run_id: str) -> str | None:
         node = self._node_of(run_id, check.node)
         begun = [row for row in self._trail(run_id) if _is(row, "node.started", check.node)]
-        if check.attempts is not None and len(begun) != check.attempts:
+        if check.attempts not in (None, len(begun)) or len(begun) < check.attempts_min:
             return f"it was begun {len(begun)} times"
         return _unlike(node.get("status"), check.status)
 

@@ -1,10 +1,17 @@
 """Tool names that other task servers use, and models therefore guess: each with the call that does it."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from pydantic import JsonValue
+
 from registry.core.names import nearest, shown
 from registry.errors import NextCall, NotFound, RegistryError
+
+_BRACES: Final = re.compile(r"\{([^{}]*)\}")
+_ECHOED_MAX: Final = 200
+"""Characters of a caller's argument that an error says again."""
 
 _WORKING: Final = "heartbeat_node {run_id, fence, message} while you work, then finish_node {run_id, fence, outcome}"
 # The text after the tool's name shows the arguments that matter, so that the first call is right.
@@ -79,24 +86,54 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 
 
-def unknown_tool(name: str, *, served: Collection[str], known: Mapping[str, str]) -> RegistryError:
+def unknown_tool(
+    name: str,
+    *,
+    served: Collection[str],
+    known: Mapping[str, str],
+    given: Mapping[str, JsonValue] | None = None,
+    fields: Mapping[str, Collection[str]] | None = None,
+) -> RegistryError:
     """Why there is no such tool here, and the call that does what its name says.
 
     Args:
         served: Names of the tools this server offers.
         known: Names of every tool there is, with the reason and mend where this server does not offer it.
+        given: The arguments of the call; what of them the right tool takes is in its `next`.
+        fields: The arguments that each served tool takes.
     """
     if name in known:
         return NotFound(f"tool {name!r} is not offered here: {known[name]}", next=_look(served), tool=name)
     bare = name.lower().replace("-", "_").rpartition("__")[2].rpartition(".")[2]
+    kept = {} if given is None else _short(given)
     if bare in served:
-        return NotFound(f"no tool {shown(name)!r}; it is called {bare!r}", tool=name)
+        meant = NextCall(bare, kept)
+        return NotFound(f"no tool {shown(name)!r}; it is called {bare!r}", next=(meant,), tool=name)
     told = ALIASES.get(bare)
     if told is not None and told.split()[0] in served:
-        return NotFound(f"no tool {shown(name)!r}; {told} does that", tool=name)
+        tool = told.split()[0]
+        taken = () if fields is None else fields.get(tool, ())
+        asked = {key: value for key, value in kept.items() if key in taken}
+        meant = NextCall(tool, _named(told, asked) | asked)
+        return NotFound(f"no tool {shown(name)!r}; {told} does that", next=(meant,), tool=name)
     near = nearest(bare, served)
     message = f"no tool {shown(name)!r}" + (f"; did you mean {near!r}?" if near else "")
     return NotFound(message, hint=f"tools: {', '.join(sorted(served))}", next=_look(served), tool=name)
+
+
+def _named(told: str, given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The arguments that an alias names: of several ways the one that was begun, else the first."""
+    ways = [
+        dict(part.strip().partition(": ")[::2] for part in way.split(","))
+        for way in _BRACES.findall(told.partition(" while ")[0])
+    ]
+    way = next((way for way in ways if any(name in given for name in way)), ways[0] if ways else {})
+    return {name: value or f"<{name}>" for name, value in way.items() if name}
+
+
+def _short(given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The arguments without what is long: the caller has it, and an error is short."""
+    return {name: value if len(str(value)) <= _ECHOED_MAX else f"<{name}>" for name, value in given.items()}
 
 
 def _look(served: Collection[str]) -> tuple[NextCall, ...]:

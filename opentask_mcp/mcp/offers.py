@@ -35,6 +35,13 @@ class Offer:
     waits: bool
     tool: Mapping[str, JsonValue]
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of what the tool takes."""
+        schema = self.tool["inputSchema"]
+        properties = schema["properties"] if isinstance(schema, dict) else None
+        return tuple(properties) if isinstance(properties, dict) else ()
+
 
 def offers_of(operations: Mapping[str, AnyOperation]) -> dict[str, Offer]:
     """The offers that the models of a table make, sorted by name."""

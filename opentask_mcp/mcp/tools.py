@@ -95,7 +95,13 @@ class Tools:
     ) -> WireResult | InputRequiredResult:
         try:
             if params.name not in self._served:
-                raise unknown_tool(params.name, served=self._served, known=self._unserved)
+                raise unknown_tool(
+                    params.name,
+                    served=self._served,
+                    known=self._unserved,
+                    given=params.arguments,
+                    fields={name: offer.arguments for name, offer in self._served.items()},
+                )
             operation = self._operations[params.name]
             request = parse_request(operation, params.arguments or {})
             line.concerns(request)

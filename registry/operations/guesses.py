@@ -94,7 +94,9 @@ _VALUES: Final[Mapping[str, str]] = {
     "fail": "failed",
     "failure": "failed",
     "finished": "completed",
+    "free": "release",
     "hold": "pause",
+    "ignore": "skip",
     "message": "send_message",
     "ok": "completed",
     "release": "released",
@@ -105,6 +107,8 @@ _VALUES: Final[Mapping[str, str]] = {
     "stop": "cancel",
     "success": "completed",
     "succeeded": "completed",
+    "take_over": "release",
+    "unlock": "release",
     "wait": "waiting",
 }
 

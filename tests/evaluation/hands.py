@@ -2,7 +2,7 @@
 
 The clumsy hand knows what it wants to say (a report, a fence it was given), never which call is legal. It sends its
 call wrongly, and from then on sends nothing but the first `next` of each answer, with what it knows in the place of
-`<...>`, until the tool it meant has answered.
+`<...>`, until the tool it meant has answered; where `next` is a look at the run, it then says again what it meant.
 """
 
 import json
@@ -23,6 +23,7 @@ Wrong = tuple[str, Mapping[str, Any]]
 Blunder = Callable[[str, Mapping[str, Any]], Wrong | None]
 
 STEPS_MAX = 6
+LOOKS = frozenset({"get_run", "list_runs", "list_workflows"})
 _NEXT = re.compile(r"^next: (\w+) (\{.*\})(?:  \(.*\))?$", re.MULTILINE)
 _OPEN = re.compile(r"<[^<>]+>")
 
@@ -87,7 +88,12 @@ class ClumsyHand(Hand):
             if ok and sent == tool:
                 assert isinstance(told, dict)
                 return told
-            sent, given = self._led(told, args, way)
+            if ok and sent in LOOKS:
+                # It has seen the run now, and says again what it meant, of that run.
+                assert isinstance(told, dict)
+                sent, given = tool, {**args, **({"run_id": _seen(told)} if "run_id" in args else {})}
+            else:
+                sent, given = self._led(told, args, way)
         raise Refused("\n".join(way))
 
     def _wrong(self, tool: str, args: Mapping[str, Any]) -> Wrong:
@@ -113,6 +119,10 @@ class ClumsyHand(Hand):
                 raise Refused("an answer without `next`\n" + "\n".join(way))
             tool, given = steps[0]["tool"], steps[0]["args"]
         return tool, {name: _filled(name, value, known) for name, value in given.items()}
+
+
+def _seen(look: Answer) -> str:
+    return str(look["run_id"] if "run_id" in look else look["runs"][0]["run_id"])
 
 
 def _filled(name: str, value: Any, known: Mapping[str, Any]) -> Any:

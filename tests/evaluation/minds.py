@@ -12,10 +12,10 @@ MOVE = """\
 workflowId: move
 title: Move to another flat
 nodes:
-  - {id: list, title: List what there is, kind: session_turn, prompt: List what I own.}
-  - {id: carrier-a, title: Offer of one, kind: session_turn, needs: [list], prompt: Get an offer for the list.}
-  - {id: carrier-b, title: Offer of another, kind: session_turn, needs: [list], prompt: Get an offer for the list.}
-  - {id: choice, title: Which one, kind: summary, needs: [carrier-a, carrier-b], prompt: Say which one to take.}
+  - {id: list, title: List what there is, kind: session_turn, prompt: List it., outputs: {mode: report}}
+  - {id: one, title: Ask a carrier, kind: session_turn, needs: [list], prompt: Ask., outputs: {mode: report}}
+  - {id: two, title: Ask another, kind: session_turn, needs: [list], prompt: Ask., outputs: {mode: report}}
+  - {id: choice, title: Which one, kind: summary, needs: [one, two], prompt: Say., outputs: {mode: report}}
 ---
 """
 
@@ -160,7 +160,12 @@ async def change_plan(hand: Hand, turn: int) -> None:
         run_id="owls",
         action="add_node",
         node_id="check-facts",
-        node={"kind": "session_turn", "title": "Check each fact", "prompt": "Check each fact."},
+        node={
+            "kind": "session_turn",
+            "title": "Check each fact",
+            "prompt": "Check each fact.",
+            "outputs": {"mode": "report"},
+        },
         needs=["draft"],
         needed_by=["final"],
     )
