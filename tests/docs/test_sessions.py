@@ -1,11 +1,9 @@
 """What the pages show is what happens."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.docs.pages import pages
-from tests.docs.transcript import follow
+from tests.docs.transcript import follow, short_folder
 
 _FOLLOWED = {
     page.name: page
@@ -17,8 +15,9 @@ _FOLLOWED = {
 
 
 @pytest.mark.parametrize("name", _FOLLOWED)
-def test_what_a_page_shows_is_what_comes_out(name: str, tmp_path: Path) -> None:
+def test_what_a_page_shows_is_what_comes_out(name: str) -> None:
     """A reader types these commands and compares; `python -m tests.docs.transcript PAGE` shows what came out."""
-    different = [str(difference) for difference in follow(_FOLLOWED[name], tmp_path.resolve())]
+    with short_folder() as folder:
+        different = [str(difference) for difference in follow(_FOLLOWED[name], folder)]
 
     assert different == [], "\n\n".join(different)

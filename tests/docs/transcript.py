@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -286,8 +287,8 @@ def _call(session: Session, block: Block, step: Step) -> Iterator[Difference]:
 
 def write_again(page: Page) -> None:
     """Put what comes out into a page, where it says something else."""
-    with tempfile.TemporaryDirectory(prefix="opentask-docs-") as folder:
-        differences = list(follow(page, Path(folder).resolve()))
+    with short_folder() as folder:
+        differences = list(follow(page, folder))
     rows = page.text.splitlines()
     for difference in reversed(differences):
         if difference.block.language == "mcp" or "..." in difference.step.shown:
@@ -299,6 +300,13 @@ def write_again(page: Page) -> None:
         begin = difference.block.line - 1 + difference.step.shown_from
         rows[begin : begin + len(difference.step.shown)] = difference.given
     page.path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """An empty folder with a short path, since a terminal wraps long ones."""
+    with tempfile.TemporaryDirectory(prefix="", dir="/tmp") as folder:
+        yield Path(folder).resolve()
 
 
 if __name__ == "__main__":
