@@ -53,7 +53,7 @@ dist: $(WORKS) bundle ## Build the wheel, the source archive and the bundle into
 	@$(BIN)/python -m hatchling build -d dist
 
 check-clients: $(WORKS) ## Have the clients' own validators look at plugin and bundle; fetches them with npm
-	@npm install --silent --no-save --prefix build/node @anthropic-ai/mcpb@2 @anthropic-ai/claude-code@2
+	@npm install --silent --no-save --prefix build/node @anthropic-ai/mcpb@2.1.2 @anthropic-ai/claude-code@2.1.197
 	$(BIN)/python -m pytest --quiet tests/packaging/test_bundle.py tests/packaging/test_plugin.py
 
 clean: ## Remove .venv, caches and built files

@@ -62,3 +62,8 @@ def test_every_option_and_variable_is_one_of_the_server(server: Any) -> None:
         assert f"{argument['name']} " in help_text
     for variable in package["environmentVariables"]:
         assert variable["name"] in help_text
+
+
+def test_the_page_of_the_package_says_whose_server_it_is(server: Any) -> None:
+    """The registry looks for this line in the package's description before it takes the entry."""
+    assert f"mcp-name: {server['name']}" in (ROOT / "README.md").read_text()

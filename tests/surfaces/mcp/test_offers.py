@@ -39,6 +39,7 @@ def test_the_kept_list_is_what_the_models_say() -> None:
 
 def test_the_lists_stay_within_their_budgets() -> None:
     """A host gives a model no more room because our list grew."""
+    assert len(served_tools(OFFERS, Serving())) == 19
     assert tokens(served_tools(OFFERS, Serving())) < 3_500
     assert tokens(served_tools(OFFERS, Serving(toolsets=("min",)))) < 1_800
     assert tokens(served_tools(OFFERS, Serving(toolsets=("all",)))) < 5_500
