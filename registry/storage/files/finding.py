@@ -361,13 +361,30 @@ def _folded_whole(
 def vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
     """The run that state.json vouches for, with what else can be had."""
     assert state.head is not None
-    known_refs = refs.refs if refs is not None else run.refs if run is not None else Refs()
+    known_refs = refs.refs if refs is not None else _agreeing(run.refs if run is not None else Refs(), state.state)
     plan = read_plan(cached_plan(root, entry.run_id) or b"", state.head.plan)
     if plan is None and run is not None and run.plan.nodes.keys() == state.state.nodes.keys():
         plan = run.plan
     if plan is None:
         plan = plan_of(state.state, projection_text(entry, PLAN) or b"")
     return Run(state=of_folder(entry.run_id, state.state), refs=known_refs, plan=plan, log=state.head.log)
+
+
+def _agreeing(refs: Refs, state: RunState) -> Refs:
+    """Bindings that say what the state says too; it has most of them."""
+    nodes = state.nodes.values()
+    return refs.model_copy(
+        update={
+            "cron_job_id": state.cron_job_id,
+            "source_session_key": state.source_session_key,
+            "root_session_key": state.root_session_key,
+            "planner_session_key": state.planner_session_key,
+            "driver_session_key": state.driver_session_key,
+            "node_sessions": {node.id: node.session_key for node in nodes if node.id in refs.node_sessions},
+            "child_sessions": {node.id: node.child_session_key for node in nodes if node.child_session_key},
+            "node_run_ids": {node.id: node.run_id for node in nodes if node.run_id},
+        }
+    )
 
 
 def state_alone(entry: OpenRun) -> RunState | None:

@@ -28,7 +28,7 @@ from .opening import FOLDER, folder_at, make_folder, parent_of, read_file
 from .projecting import Place, project, short_sha
 from .recovering import Recovered, recovered
 from .repair import keep_torn, restarted
-from .surroundings import kind_of, leftovers
+from .surroundings import kind_of, leftovers, nodes_that_are_none
 from .telling import no_run_left
 from .validate import judged, projection_problems
 
@@ -133,6 +133,9 @@ def tidy(place: Place, entry: OpenRun, loaded: Loaded) -> list[str]:
     for name in _FOLDERS:
         told += _set_aside(place, entry.folder, name, wanted=stat.S_ISDIR)
     told += _open_up(entry)
+    for path in nodes_that_are_none(entry.folder):
+        with parent_of(entry.folder, path) as (nodes, name):
+            told += _set_aside(place, nodes, name, wanted=stat.S_ISDIR)
     told += _make_folders(place, entry, loaded.run)
     told += _put_away_leftovers(place, entry)
     walk = fold_whole(entry, lambda _: None)

@@ -207,7 +207,7 @@ def _refused(error: OSError, path: str) -> Exception:
     if error.errno in (errno.ELOOP, errno.EMLINK) or (error.errno == errno.ENOTDIR):
         return Forbidden(
             f"{shown(path)!r} passes through a link or through what is no folder; files of a run are plain files",
-            hint="put the file itself into the run's folder",
+            hint="put the file itself into the run's folder; repair_run sets aside what is in the way of a run's own",
             path=path,
         )
     if error.errno in (errno.ENXIO, errno.EISDIR):
@@ -218,6 +218,6 @@ def _refused(error: OSError, path: str) -> Exception:
 def _not_regular(path: str) -> Forbidden:
     return Forbidden(
         f"{shown(path)!r} is not a regular file; pipes, devices and folders are not read or written",
-        hint="put a plain file in its place",
+        hint="put a plain file in its place; repair_run sets aside what stands in the place of a run's own files",
         path=path,
     )

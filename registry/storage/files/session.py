@@ -9,7 +9,7 @@ from ...core.limits import ARTIFACT_BYTES_MAX
 from ...core.names import shown
 from ...core.record import Bag
 from ...core.run import Run
-from ...errors import LimitExceeded
+from ...errors import LimitExceeded, RegistryError
 from ..port import Committed, PlanEdit
 from . import adopt, inbox
 from .handles import Loaded, OpenRun
@@ -61,10 +61,9 @@ class FileSession:
         """
         try:
             self._judged = inbox.append_applied(self._entry, line, judged=self._judged, synced=self._place.synced)
-        except OSError as error:
-            return (
-                f"projection_stale: control.jsonl could not be written ({error.strerror}); the trail has the control",
-            )
+        except (OSError, RegistryError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            return (f"projection_stale: control.jsonl could not be written ({why}); the trail has the control",)
         return ()
 
     def plan_edit(self) -> PlanEdit | None:

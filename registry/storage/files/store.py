@@ -28,7 +28,7 @@ from .layout import RUNS, TRAIL, node_folder
 from .opening import fault, files_below, make_path
 from .projecting import Place
 from .run_folders import FileFolders, archived_run, is_run
-from .telling import no_run_left, not_a_run, notices_of_reader
+from .telling import no_lock, no_run_left, not_a_run, notices_of_reader
 
 if TYPE_CHECKING:
     from ..listing import RunLists
@@ -189,7 +189,7 @@ class FileStore:
         try:
             lock = entry.lock
         except OSError as error:
-            raise fault(error, "opening the run's lock") from error
+            raise no_lock(entry, error) from error
         lock.acquire(entry.run_id, wait_s=wait_s, op=op)
         self._held.run = (os.getpid(), entry.run_id)
         try:

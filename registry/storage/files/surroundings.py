@@ -67,8 +67,24 @@ def odd_files(runs: int, run_id: RunId) -> Iterator[Problem]:
                     f"{name} has the permissions {stat.S_IMODE(mode):03o}; its owner needs more",
                     where=name,
                 )
+        for name in nodes_that_are_none(folder):
+            yield Problem("odd_file", f"{name} should be a folder", where=name)
     finally:
         os.close(folder)
+
+
+def nodes_that_are_none(folder: int) -> Iterator[str]:
+    """Run-relative names in the place of nodes' folders that are something else."""
+    try:
+        nodes = os.open(NODES, FOLDER, dir_fd=folder)
+    except OSError:
+        return
+    try:
+        for name in sorted(os.listdir(nodes)):
+            if is_id(name) and not stat.S_ISDIR(os.stat(name, dir_fd=nodes, follow_symlinks=False).st_mode):
+                yield f"{NODES}/{name}"
+    finally:
+        os.close(nodes)
 
 
 def kind_of(mode: int) -> str:

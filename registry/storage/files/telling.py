@@ -3,16 +3,18 @@
 Nothing is mended silently, and no sentence suggests deleting anything.
 """
 
+import errno
 from datetime import UTC, datetime
 
 from ...core.names import RunId, shown
 from ...core.run import Run
-from ...errors import LogCorrupt, NextCall, NotFound
+from ...errors import Forbidden, LogCorrupt, NextCall, NotFound, RegistryError
 from ...formats.event_line import read_object
 from ...formats.trail import Damage
 from .finding import Found
 from .handles import OpenRun, no_such_run
-from .layout import REFS, STATE, TRAIL
+from .layout import LOCK, REFS, STATE, TRAIL
+from .opening import fault
 
 _NODES_NAMED = 3
 
@@ -78,13 +80,25 @@ def corrupt(run_id: RunId, damage: Damage) -> LogCorrupt:
     """The refusal of a change while the trail is damaged."""
     return LogCorrupt(
         f"{damage_in_words(damage)}; run {shown(run_id)!r} takes no changes until it is repaired",
-        hint="reading goes on; repair_run mends it and keeps every byte (`opentask repair RUN` on a shell)",
+        hint="reading goes on; doctor shows what is there, repair_run mends it and keeps every byte",
         next=(
             NextCall("doctor", {"run_id": run_id}, "shows what is there"),
             NextCall("repair_run", {"run_id": run_id}, "mends it"),
         ),
         run_id=run_id,
         offset=damage.offset,
+    )
+
+
+def no_lock(entry: OpenRun, error: OSError) -> RegistryError:
+    """The refusal of a change where the run's lock cannot be opened."""
+    if error.errno not in (errno.EISDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO):
+        return fault(error, "opening the run's lock")
+    return Forbidden(
+        f"{LOCK} of run {shown(entry.run_id)!r} is no plain file, so nobody can hold the run; nothing was changed",
+        hint="repair_run sets aside what stands there and keeps it (`opentask repair RUN` on a shell)",
+        next=(NextCall("repair_run", {"run_id": entry.run_id}, "sets it aside"),),
+        run_id=entry.run_id,
     )
 
 
