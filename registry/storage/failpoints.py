@@ -24,7 +24,7 @@ Step = Literal[
     "replace.rename", "place.hold", "place.rename", "place.drop", "place.restore", "blank.write", "blank.sync",
     "create.folder", "create.node", "create.rename",
     "inbox.write", "inbox.sync", "repair.cut", "repair.newline", "lock.open", "lock.note",
-    "read.sync", "repair.move",
+    "read.sync", "repair.move", "archive.move",
 ]  # fmt: skip
 """Where a fault can be: what is made, written, synced, renamed or taken away next."""
 STEPS: Final[tuple[Step, ...]] = get_args(Step)

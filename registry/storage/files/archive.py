@@ -13,10 +13,12 @@ from contextlib import AbstractContextManager, suppress
 from ...core.names import RunId, shown
 from ...core.run import Run, RunState
 from ...errors import Conflict, NextCall
+from .. import failpoints
+from .appending import unknown
 from .creating import Names
 from .handles import OpenRun, no_such_run
 from .layout import ARCHIVE, RUNS
-from .opening import FOLDER, fault, folder_at, make_folder
+from .opening import FOLDER, fault, folder_at, make_folder, refused
 from .projecting import Place
 from .run_folders import FileFolders, archived_run, is_month, month_of, months
 from .syncing import sync
@@ -99,10 +101,14 @@ def _move(place: Place, run_id: RunId, *, source: str, target: str) -> None:
     try:
         there = os.open(os.path.join(place.root_path, target), FOLDER)
         try:
+            failpoints.reach("archive.move")
             os.rename(run_id, run_id, src_dir_fd=here, dst_dir_fd=there)
-            # The new name first: of the two states that a loss of power may leave, both names are the better.
-            sync(there)
-            sync(here)
+            try:
+                # The new name first: of the two states that a loss of power may leave, both names are the better.
+                sync(there)
+                sync(here)
+            except OSError as error:
+                raise unknown(run_id, f"the disk did not confirm it ({error.strerror})", what="the move of") from error
         finally:
             os.close(there)
     except OSError as error:
@@ -179,7 +185,9 @@ class FileArchive:
         """Bring a run back; see the port."""
         place = self._place()
         with archived_run(place.root_path, run_id, now_text=self._now_text) as entry:
-            entry.lock.acquire(run_id, wait_s=wait_s, op="restore")
+            with refused("opening the run's lock"):
+                lock = entry.lock
+            lock.acquire(run_id, wait_s=wait_s, op="restore")
             try:
                 month = month_of(place.root_path, run_id)
                 if month is None:
@@ -192,7 +200,7 @@ class FileArchive:
                 move_back(place, run_id, month)
                 self._tell_index(place, self._state_of(run_id), RUNS)
             finally:
-                entry.lock.release()
+                lock.release()
         return month
 
     def _tell_index(self, place: Place, state: RunState, where: str) -> None:

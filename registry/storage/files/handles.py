@@ -23,7 +23,7 @@ from ...formats.projections import NodeTexts
 from .. import failpoints
 from .layout import LOCK, TRAIL
 from .locks import RunLock
-from .opening import folder_at, open_file
+from .opening import fault, folder_at, gone, is_at, open_file
 from .syncing import sync
 
 OPEN_RUNS_MAX: Final = 64
@@ -66,6 +66,7 @@ class OpenRun:
         self._lock: RunLock | None = None
         self._opening = threading.Lock()
         self.folder = _run_folder(runs, run_id)
+        self._reads_only = False
         try:
             self.trail = self._open_trail()
         except BaseException:
@@ -80,6 +81,7 @@ class OpenRun:
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
+            self._reads_only = True
             return open_file(self.folder, TRAIL)
 
     @property
@@ -94,6 +96,11 @@ class OpenRun:
             failpoints.reach("append.open")
             self.trail = os.open(TRAIL, flags, 0o644, dir_fd=self.folder)
             sync(self.folder)
+        elif self._reads_only:
+            # It could not be opened for writing; the system says why, or lets us now.
+            writable = open_file(self.folder, TRAIL, os.O_RDWR | os.O_APPEND)
+            os.close(self.trail)
+            self.trail, self._reads_only = writable, False
         return self.trail
 
     @property
@@ -151,10 +158,25 @@ class OpenRuns:
 
         Raises:
             FileNotFoundError: there is none.
+            StorageFault: there was one when we looked last.
         """
+        self.require_there()
+        if self._runs is not None and not is_at(self._runs, self._path):
+            # Another folder took the registry's place, as when a backup is restored; runs are opened anew from it.
+            os.close(self._runs)
+            self._runs = None
         if self._runs is None:
             self._runs = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._runs
+
+    def require_there(self) -> None:
+        """Refuse to begin a new registry where one was that is gone.
+
+        Raises:
+            StorageFault: there was a folder `runs/` when we looked last.
+        """
+        if self._runs is not None and not os.path.isdir(self._path):
+            raise gone(self._path)
 
     @contextmanager
     def using(self, run_id: RunId) -> Iterator[OpenRun]:
@@ -163,6 +185,7 @@ class OpenRuns:
         Raises:
             InvalidRequest: the id is none.
             NotFound: there is no such run.
+            StorageFault, StorageFull: it cannot be opened.
         """
         entry = self._take(run_id)
         try:
@@ -204,6 +227,8 @@ class OpenRuns:
                     entry = OpenRun(run_id, self.runs(), now_text=self._now_text)
                 except FileNotFoundError:
                     raise no_such_run(run_id) from None
+                except OSError as error:
+                    raise fault(error, "opening the run") from error
                 self._open[run_id] = entry
                 self._make_room()
             else:

@@ -46,6 +46,23 @@ def refused(doing: str) -> Iterator[None]:
         raise fault(error, doing) from error
 
 
+def is_at(descriptor: int, path: str) -> bool:
+    """Whether a path still means the folder that is open."""
+    try:
+        named, held = os.stat(path), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (named.st_ino, named.st_dev) == (held.st_ino, held.st_dev)
+
+
+def gone(path: str) -> StorageFault:
+    """What the user reads when a registry that was open is no longer where it was."""
+    return StorageFault(
+        f"the registry's folder {path} was there and is gone; nothing was changed",
+        hint="bring it back, or name the registry's place",
+    )
+
+
 def components(path: str) -> tuple[str, ...]:
     """The parts of a run-relative path.
 

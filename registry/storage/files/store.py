@@ -25,7 +25,7 @@ from .handles import OpenRun, OpenRuns, no_such_run
 from .history import events_after, run_at
 from .indexes import Indexes
 from .layout import RUNS, TRAIL, node_folder
-from .opening import fault, files_below, make_path
+from .opening import fault, files_below, gone, is_at, make_path, refused
 from .projecting import Place
 from .run_folders import FileFolders, archived_run, is_run
 from .telling import no_lock, no_run_left, not_a_run, notices_of_reader
@@ -90,8 +90,14 @@ class FileStore:
         return iso(self._now())
 
     def _place(self) -> Place:
+        if self._root is not None and self._root[0] == os.getpid() and not is_at(self._root[1], self.root):
+            if not os.path.isdir(self.root):
+                raise gone(self.root)
+            os.close(self._root[1])
+            self._root = None
         if self._root is None or self._root[0] != os.getpid():
-            self._root = (os.getpid(), os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            with refused("opening the registry"):
+                self._root = (os.getpid(), os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         return Place(root=self._root[1], root_path=self.root, synced=self._synced, now=self._now)
 
     def _place_to_change(self) -> Place:
@@ -127,6 +133,7 @@ class FileStore:
         run_id = decision.run.state.run_id
         self._require_writable()
         names, archived = self._known_names()
+        self._open.require_there()
         try:
             make_path(self._runs_path)
             runs = self._open.runs()
@@ -311,6 +318,8 @@ class FileStore:
                 ]
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise fault(error, "listing the runs") from error
         for _, name in sorted(found, reverse=True):
             yield name
 

@@ -148,7 +148,9 @@ def _of_state(state: StateFile, run: Run) -> Iterator[Problem]:
 def _of_refs(refs: RefsFile, state: StateFile | None, run: Run) -> Iterator[Problem]:
     if refs.refs == run.refs:
         return
-    if state is not None and state.head is not None and state.head.refs != refs.crc:
+    head = state.head if state is not None else None
+    # Written before state.json, it is behind whenever that is.
+    if head is not None and (head.refs != refs.crc or head.log.rev < run.log.rev):
         yield Problem("projection_stale", f"{REFS} is behind the trail; the next change brings it up", "warning", REFS)
     else:
         yield Problem("refs_differ", f"{REFS} is not what the trail leads to", where=REFS)
