@@ -12,7 +12,7 @@ from typing import Final, Literal
 from ..core.limits import CLOCK_AHEAD_S_MAX, LEASE_S_MAX
 from ..core.names import NodeId, RunId, moment, shown
 from ..core.run import NodeState, Run
-from ..errors import NotFound, RegistryError
+from ..errors import RegistryError
 from ..storage.port import Problem, Store
 from .table import Result
 
@@ -103,8 +103,6 @@ def findings_of(store: Store, run_id: RunId, *, now: datetime) -> list[FindingRo
     rows = [_row(problem, run_id) for problem in store.care.examine(run_id)]
     try:
         run = store.read(run_id).run
-    except NotFound:
-        raise
     except RegistryError:
         run = None  # examine told why
     if run is not None:

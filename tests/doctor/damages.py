@@ -212,6 +212,9 @@ DAMAGES = [
         "an id edited in the plan", replaced("workflow.lock.md", b"id: sum", b"id: total"), frozenset({"plan_edited"})
     ),
     Damage("the plan is no YAML any more", written("workflow.lock.md", b"---\n{[\n"), frozenset({"plan_edited"})),
+    Damage("the plan is a folder", as_folder("workflow.lock.md"), frozenset({"odd_file", "projection_missing"})),
+    Damage("the plan is a link", as_link("workflow.lock.md"), frozenset({"odd_file", "projection_missing"})),
+    Damage("the plan is a pipe", as_pipe("workflow.lock.md"), frozenset({"odd_file", "projection_missing"})),
     Damage("garbage behind the trail", appended("events.jsonl", b"what is this\n"), frozenset({"not_adopted"})),
     Damage("half a line behind the trail", half_line_added, frozenset({"torn_tail"})),
     Damage("binary behind the trail", appended("events.jsonl", b"\0\xff\x01" * 40), frozenset({"torn_tail"})),

@@ -61,7 +61,7 @@ class Proof:
         at = line.get("timestamp")
         if not isinstance(at, str) or at < self._last_at:
             self._find("time_order", f"an event is dated {at!r}, before the one that precedes it", where, "warning")
-        else:
+        if isinstance(at, str):
             self._last_at = at
 
     def _find_renamed(self, named: str, where: str) -> None:

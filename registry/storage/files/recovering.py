@@ -18,7 +18,7 @@ from ...formats.event_line import number, place_in_mutation, read_object, read_s
 from ...formats.fold import Fold, Mark, Span, joined
 from ...formats.projections import StateHead, read_refs, read_state
 from ...formats.trail import Foreign, Mutation, Scanner, unglued
-from .finding import projection_text, trail_lines, vouched
+from .finding import of_folder, projection_text, trail_lines, vouched
 from .handles import OpenRun
 from .layout import REFS, STATE
 
@@ -82,7 +82,9 @@ def recovered(entry: OpenRun, root: int) -> Recovered | None:
     if found.before_gap is not None and check_all(run) and not check_all(found.before_gap):
         run = found.before_gap
     return Recovered(
-        run=run.model_copy(update={"log": _log(run, mutations, head, lines)}),
+        run=run.model_copy(
+            update={"state": of_folder(entry.run_id, run.state), "log": _log(run, mutations, head, lines)}
+        ),
         head=head,
         control=found.mark.control,
         missing=_gaps(lines, since, max([*lines, since])),

@@ -12,6 +12,7 @@ from ...core.run import Run
 from ...errors import LimitExceeded, RegistryError
 from ..port import Committed, PlanEdit
 from . import adopt, inbox
+from .finding import projection_text
 from .handles import Loaded, OpenRun
 from .layout import PLAN
 from .mutating import mutate
@@ -72,7 +73,9 @@ class FileSession:
         if identity is None or identity in (self._loaded.seen.get(PLAN), self._entry.judged_plan):
             return None
         with refused(f"reading {PLAN}"):
-            text = read_file(self._entry.folder, PLAN) or b""
+            text = projection_text(self._entry, PLAN)
+        if text is None:
+            return None  # what stands in its place is for a repair to set aside
         if short_sha(text) == self._loaded.lock:
             self._loaded = replace(self._loaded, seen={**self._loaded.seen, PLAN: identity})
             self._entry.loaded = self._loaded
