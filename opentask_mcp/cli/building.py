@@ -198,6 +198,7 @@ def parsed(option: str, text: str) -> Any:
     Raises:
         InvalidRequest: saying where the JSON breaks.
     """
+    from registry.core.names import shown
     from registry.errors import InvalidRequest
 
     try:
@@ -207,6 +208,8 @@ def parsed(option: str, text: str) -> Any:
             f"{option} is not JSON: {fault.msg} at character {fault.pos + 1}",
             hint="put the whole of it into single quotes, and names and strings inside into double quotes",
         ) from None
+    except ValueError as fault:  # a number with thousands of digits
+        raise InvalidRequest(f"{option} is not JSON that anybody can read: {shown(str(fault))}") from None
     except RecursionError:
         raise InvalidRequest(f"{option} is nested too deep") from None
 

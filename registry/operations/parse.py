@@ -26,6 +26,7 @@ A = TypeVar("A", bound=Result)
 
 FAULTS_SHOWN: Final = 12
 ECHO_MAX: Final = 80
+_DEPTH_MAX: Final = 100
 _LEFT_OUT: Final = cast(type, SkipJsonSchema)  # type checkers are shown a generic alias in its place
 _PLACEHOLDER: Final = re.compile(r"<[^<>\n]{1,60}>")
 _TASK_ID: Final = re.compile(r"(?P<run_id>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<node_id>[A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -85,6 +86,11 @@ def parse_request(operation: Operation[Q, A], arguments: Mapping[str, object]) -
 
 def _as_json(operation: str, arguments: Mapping[str, object]) -> bytes:
     for name, value in arguments.items():
+        if not _is_shallow(value):
+            raise InvalidRequest(
+                f"{shown(name)} of {operation} is nested more than {_DEPTH_MAX} deep",
+                hint="write what is so deep into a file of the node",
+            )
         try:
             to_json(value, serialize_unknown=True, inf_nan_mode="constants")
         except PydanticSerializationError:
@@ -95,6 +101,18 @@ def _as_json(operation: str, arguments: Mapping[str, object]) -> bytes:
         except ValueError as fault:
             raise InvalidRequest(f"{shown(name)} of {operation} is nested too deep: {fault}") from None
     return to_json(dict(arguments), serialize_unknown=True, inf_nan_mode="constants")
+
+
+def _is_shallow(value: object) -> bool:
+    """Whether lists and objects stand in each other no deeper than any program likes; said without descending."""
+    level: list[object] = [value]
+    for _ in range(_DEPTH_MAX):
+        inner = [part for one in level if isinstance(one, Mapping) for part in one.values()]
+        inner += [part for one in level if isinstance(one, list | tuple) for part in one]
+        level = [part for part in inner if isinstance(part, Mapping | list | tuple)]
+        if not level:
+            return True
+    return False
 
 
 def _refusal(
