@@ -111,7 +111,8 @@ tick_run with effects_done.
         text="""\
 Work as the agent {value} until there is nothing to do: P0 first and at once, P1 in order, P2 when idle.
 
-1. Call claim_node {{"agent_id": "{value}"}}; it gives the most urgent first. If claimed is false, end your turn: answer with its `say`, which is the line HEARTBEAT_OK when there is nothing, or say in a sentence why not.
+1. Call claim_node {{"agent_id": "{value}"}}; it gives the most urgent first. If claimed is false, end \
+your turn: answer with its `say`, which is the line HEARTBEAT_OK when there is nothing, or say in a sentence why not.
 2. Read the brief, the inputs and the earlier attempts; do the work. Over ten minutes: heartbeat_node now and then; \
 if it says stop, stop.
 3. Call finish_node with the fence: completed with summary and report, or failed with error. Never leave a claim open.
