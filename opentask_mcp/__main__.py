@@ -4,6 +4,7 @@ Nothing of `registry` is imported before it is known to be ours, so a shadowed n
 sentence and not a traceback; and the server is imported only by the script that serves.
 """
 
+import gc
 import sys
 
 from . import ForeignRegistry, require_own_registry
@@ -12,6 +13,8 @@ from . import ForeignRegistry, require_own_registry
 def opentask() -> int | None:
     """Run the command line; the value is the exit status."""
     _stop_if_shadowed("opentask")
+    # Importing makes many objects and no garbage; looking for some was a tenth of a short command.
+    gc.set_threshold(100_000)
     from .cli.main import main
 
     return main()

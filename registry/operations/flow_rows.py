@@ -1,13 +1,15 @@
 """How a flow looks in answers. The controller's own state is left out where there is no room for it."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.record import Bag, Json
 from ..core.run import Run, RunState
-from ..flow_answers import FlowSummary, FlowView, view_of
 from .fit import ANSWER_CHARS_MAX, chars, cut
 from .node_views import PausedRow, paused_view
 from .table import Result
+
+if TYPE_CHECKING:
+    from ..flow_answers import FlowSummary, FlowView
 
 GOAL_CHARS: Final = 400
 STEP_CHARS: Final = 500
@@ -51,7 +53,7 @@ class FlowRow(Result):
     updated_at: str
 
 
-def flow_row(view: FlowView) -> FlowRow:
+def flow_row(view: "FlowView") -> FlowRow:
     """A flow without its controller's own state, for lists and beside other things."""
     flow, state = view.flow, view.state
     return FlowRow(
@@ -73,7 +75,7 @@ def flow_row(view: FlowView) -> FlowRow:
     )
 
 
-def counts_of(summary: FlowSummary) -> TaskCounts:
+def counts_of(summary: "FlowSummary") -> TaskCounts:
     """The numbers as an answer has them."""
     return TaskCounts(
         total=summary.total,
@@ -87,11 +89,16 @@ def counts_of(summary: FlowSummary) -> TaskCounts:
 
 def flow_row_of(run: Run | RunState) -> FlowRow | None:
     """The flow that a run is, if it is one."""
+    state = run.state if isinstance(run, Run) else run
+    if state.flow is None:
+        return None
+    from ..flow_answers import view_of  # most runs are no flows
+
     view = view_of(run)
     return flow_row(view) if view is not None else None
 
 
-def whole_row(view: FlowView, *, beside: Result) -> FlowRow:
+def whole_row(view: "FlowView", *, beside: Result) -> FlowRow:
     """A flow with what its controller keeps there, as far as the answer has room.
 
     Args:
