@@ -79,7 +79,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "list_workflows": "workflows",
     "validate_workflow": "workflows",
     "scaffold_run": "scaffold",
-    "list_runs": "runs",
+    "list_runs": "finding_runs",
     "get_run": "runs",
     "tick_run": "runs",
     "claim_node": "claims",
