@@ -31,6 +31,9 @@ _OF_THE_MOMENT = frozenset(
 FLOW = f"flow-{short_hash('f')}"
 """A flow with one running child."""
 
+OF_OWN_SHAPE = {"create_task", "list_tasks", "get_task", "cancel_task", "retry_task", "task_stats"}
+"""`opentask task ...` prints the per-agent list in its own shapes; test_tasks.py proves those."""
+
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("list_workflows", {}),
     ("list_workflows", {"cursor": "nonsense"}),
@@ -126,7 +129,7 @@ def _steady(value: Any, root: Path) -> Any:
 
 def test_every_operation_is_asked() -> None:
     """A new tool must be compared too."""
-    assert {tool for tool, _ in ASKED} == set(OPERATIONS)
+    assert {tool for tool, _ in ASKED} == set(OPERATIONS) - OF_OWN_SHAPE
 
 
 async def _over_mcp(root: Path, tool: str, arguments: dict[str, Any]) -> Any:

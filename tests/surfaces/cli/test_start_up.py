@@ -67,7 +67,7 @@ def test_a_pipe_that_closes_early_is_no_fault(cli: Cli) -> None:
         ("opentask node finish a-1 gather c", ["completed"]),
         ("opentask control approve a-1 --node-id re", ["review"]),
         ("opentask run create --workflow-path aud", ["audit"]),
-        ("opentask mcp config cl", ["claude"]),
+        ("opentask mcp config cl", ["claude", "claude-desktop"]),
         ("opentask run show --vi", ["--view"]),
     ],
 )
