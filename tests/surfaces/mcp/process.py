@@ -81,7 +81,10 @@ class Spoken:
     def _line(self) -> bytes:
         assert self.process.stdout is not None
         while b"\n" not in self._rest:
-            ready, _, _ = select.select([self.process.stdout], [], [], _SILENCE_S)
+            # poll and not select: a long test session has more than 1,024 files open.
+            waiting = select.poll()
+            waiting.register(self.process.stdout, select.POLLIN | select.POLLHUP)
+            ready = waiting.poll(_SILENCE_S * 1_000)
             assert ready, "the server says nothing"
             chunk = self.process.stdout.read1(1 << 16)  # type: ignore[attr-defined]  # a buffered reader
             assert chunk, "the server is gone"
