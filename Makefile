@@ -17,7 +17,7 @@ CONFORMANCE := $(VENV)/conformance
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-conformance lint format bench bundle dist check-clients clean
+.PHONY: help demo test test-fast test-crash test-conformance lint format bench bundle dist check-clients clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ test: lint ## Check everything: style, types, tests, coverage
 
 test-fast: $(WORKS) ## Run the tests without coverage, the last failures first
 	$(BIN)/python -m pytest --ignore=tests/conformance --failed-first --exitfirst --quiet $(PYTEST_ARGS)
+
+test-crash: $(WORKS) ## Prove durability at length: faults, kills, losses of power, many writers (some minutes)
+	CRASH_TESTS=long $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
 
 test-conformance: $(WORKS) $(CONFORMANCE)/.installed ## Run the official MCP suites and the Inspector (needs npm)
 	$(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)

@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 def seeds() -> int:
     """How many random disks at each step of a change."""
-    return 40 if LONG else 0
+    return 12 if LONG else 0
 
 
 @pytest.fixture

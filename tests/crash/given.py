@@ -85,10 +85,14 @@ class Telling(Registry):
 
 @contextmanager
 def opened(
-    root: Path, *, durability: Durability = "full", on_told: Callable[[int], None] | None = None
+    root: Path,
+    *,
+    durability: Durability = "full",
+    on_told: Callable[[int], None] | None = None,
+    lock_wait_s: int = 5,
 ) -> Iterator[Registry]:
     """A registry as a process finds it that starts anew."""
-    registry = Telling.open(Settings(root=root, durability=durability))
+    registry = Telling.open(Settings(root=root, durability=durability, lock_wait_s=lock_wait_s))
     if on_told is not None:
         registry.on_told = on_told
     try:
@@ -172,7 +176,7 @@ class Case:
         act: The change.
         files: Files the change writes, by run-relative path: before and afterwards.
         kept: Bytes that must still lie somewhere in the run's folder.
-        taken_in: The change was left by a hand and is made by whichever mutation comes next.
+        is_damaged: The run takes no changes until it is repaired.
     """
 
     name: str
@@ -180,7 +184,7 @@ class Case:
     prepare: tuple[Callable[[Registry], object], ...] = (create,)
     files: dict[str, tuple[bytes | None, bytes]] = field(default_factory=dict)
     kept: tuple[bytes, ...] = ()
-    taken_in: bool = False
+    is_damaged: bool = False
     run_id: str = RUN
 
 
@@ -278,6 +282,24 @@ def _read_and_go_on(registry: Registry) -> None:
     note(registry)
 
 
+DAMAGED = b'"bctor"'
+
+
+def _damaged(registry: Registry) -> None:
+    """A line in the middle is not what was written."""
+    registry.store.close()
+    trail = folder(registry) / "events.jsonl"
+    lines = trail.read_bytes().splitlines(keepends=True)
+    lines[-2] = lines[-2].replace(b'"actor"', DAMAGED)
+    trail.write_bytes(b"".join(lines))
+    (folder(registry) / "state.json").unlink()
+
+
+def _repair_and_go_on(registry: Registry) -> None:
+    registry.store.care.restore(RUN, wait_s=5)
+    note(registry)
+
+
 def _shorter(registry: Registry) -> None:
     registry.store.close()
     trail = folder(registry) / "events.jsonl"
@@ -329,16 +351,23 @@ CASES = (
         prepare=(create, add_node),
         files={"nodes/more/x.md": (None, b"x")},
     ),
-    Case("inbox", tick, prepare=(create, _inbox), taken_in=True),
-    Case("plan edited by hand", tick, prepare=(create, _edit_plan), taken_in=True),
+    Case("inbox", tick, prepare=(create, _inbox)),
+    Case("plan edited by hand", tick, prepare=(create, _edit_plan)),
     Case("plan edited by hand without a sync", _edit_and_tick),
-    Case("lines by hand", tick, prepare=(create, _foreign), kept=(FOREIGN,), taken_in=True),
-    Case("a line without its end", tick, prepare=(create, _open_line), taken_in=True),
+    Case("lines by hand", tick, prepare=(create, _foreign), kept=(FOREIGN,)),
+    Case("a line without its end", tick, prepare=(create, _open_line)),
     Case("a look at what is behind its state", _read_and_go_on, prepare=(create, _behind)),
     Case("repair of a torn end", note, prepare=(create, _torn), kept=(TORN,)),
     Case("repair of a glued line", note, prepare=(create, _glued), kept=(TORN, FOREIGN)),
     Case("repair of an edited state", note, prepare=(create, _edited), kept=(EDITED,)),
     Case("repair of a shorter trail", note, prepare=(create, claim, note, note, _shorter)),
+    Case(
+        "repair of a damaged line",
+        _repair_and_go_on,
+        prepare=(create, claim, note, note, _damaged),
+        kept=(DAMAGED,),
+        is_damaged=True,
+    ),
     Case("repair without a trail", note, prepare=(create, claim, _without_trail)),
     Case(
         "adoption of an earlier folder",

@@ -55,13 +55,13 @@ def history_of(case: Case, root: Path, scratch: Path) -> History:
         case.act(registry)
         trail = (registry.root / "runs" / case.run_id / "events.jsonl").read_bytes()
         events = events_in(registry, case.run_id, since=before.log.rev if before is not None else 0)
-        with_change = settled(registry, case.run_id)
+        with_change = settled(registry, case)
     removed(scratch)
     if before is None:
         without_change: Meaning | None = None
     else:
         with opened(copied(root, scratch), durability="process") as registry:
-            without_change = settled(registry, case.run_id)
+            without_change = settled(registry, case)
         removed(scratch)
     return History(before, dict(runs_in(trail, before)), {False: without_change, True: with_change}, events)
 
@@ -95,11 +95,14 @@ def read(registry: Registry, run_id: str) -> Run | None:
         return None
 
 
-def settled(registry: Registry, run_id: str) -> Meaning:
+def settled(registry: Registry, case: Case) -> Meaning:
     """What the run says after one more mutation, which takes in whatever was left for it.
 
     A person asks for something first: a request that falls on damaged ground must be heard, too.
     """
+    run_id = case.run_id
+    if case.is_damaged:
+        registry.store.care.restore(run_id, wait_s=5)
     with open(registry.root / "runs" / run_id / "control.jsonl", "ab") as inbox:
         inbox.write(
             b'{"id":"later-1","action":"send_message","runId":"%b","message":"%b"}\n' % (run_id.encode(), b"on " * 200)
@@ -183,7 +186,7 @@ def _of_going_on(case: Case, history: History, registry: Registry, run: Run | No
         whole = True
         if list(registry.store.run_ids()).count(case.run_id) != 1:
             yield "the run is not listed once"
-    said = settled(registry, case.run_id)
+    said = settled(registry, case)
     # In the middle of several mutations of one change the rest may come or not.
     partly = (
         ()

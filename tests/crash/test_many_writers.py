@@ -28,6 +28,8 @@ COMMANDS = 25 if LONG else 2
 """Each is a process of its own, which costs more than a hundred changes."""
 COMMAND = "from opentask_mcp.__main__ import opentask; import sys; sys.exit(opentask())"
 LOOKS_MAX = 10_000_000
+WAIT_S = 60
+"""So long that nobody is refused on a slow machine; how long they did wait is told."""
 
 Writer = Callable[[Path, str, list[str], Say], None]
 
@@ -45,7 +47,7 @@ def timed(say: Say, text: str, run_id: str, change: Callable[[], object]) -> Non
 
 def by_library(root: Path, name: str, runs: list[str], say: Say) -> None:
     chance = random.Random(name)
-    with opened(root) as registry:
+    with opened(root, lock_wait_s=WAIT_S) as registry:
         for number in range(CHANGES):
             run_id, text = chance.choice(runs), f"{name}.{number}"
             # Every now and then somebody insists on what was seen, and meanwhile others may bind.
@@ -64,7 +66,7 @@ def by_library(root: Path, name: str, runs: list[str], say: Say) -> None:
 
 
 def bind_again(root: Path, job: str) -> None:
-    with opened(root) as registry:
+    with opened(root, lock_wait_s=WAIT_S) as registry:
         registry.transact("run-0", Bind(actor=AGENT, cron_job_id=job))
 
 
@@ -119,6 +121,8 @@ def looker(root: Path, runs: list[str]) -> Child:
                 assert document["runId"] == run_id
                 revs[run_id] = rev
                 looks += 1
+            # Two busy cores belong to the writers.
+            time.sleep(0.001)
         say(looks=looks, revs=revs)
 
     return started(look)
@@ -127,6 +131,7 @@ def looker(root: Path, runs: list[str]) -> Child:
 @pytest.mark.parametrize("count", [1, 8], ids=["one run", "eight runs"])
 def test_many_writers_of_every_kind_lose_nothing(count: int, tmp_path: Path, figures: Figures) -> None:
     """Ten servers on one folder are the normal case, beside a person at a terminal and a script."""
+    (tmp_path / "opentask.toml").write_text(f"lock_wait_s = {WAIT_S}\n")
     runs = [f"run-{number}" for number in range(count)]
     with opened(tmp_path) as registry:
         for run_id in runs:
