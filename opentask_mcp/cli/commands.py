@@ -211,6 +211,8 @@ OWN: Final[Mapping[str, Own]] = {
     "init": Own("initializing", "init", "Make a registry in a folder."),
     "doctor": Own("caring", "doctor", FORMS["doctor"].help),
     "repair": Own("caring", "repair", FORMS["repair"].help),
+    "archive": Own("archiving", "archive", "Move finished runs to the archive, or bring one back."),
+    "reindex": Own("archiving", "reindex", "Read every run again for the lists."),
     "workflow show": Own("showing", "show_workflow", "Print a workflow, by path or id."),
     "run create": Own("creating", "create", FORMS["run create"].help),
     "run bind": Own("binding", "bind", FORMS["run bind"].help),

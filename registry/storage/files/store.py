@@ -70,9 +70,9 @@ class FileStore:
         self._runs_path = os.path.join(self.root, RUNS)
         self._open = OpenRuns(self._runs_path, now_text=self._now_text)
         self._names: tuple[Names, ArchivedNames] | None = None
-        self._folders = FileFolders(self.root, self._open, self.state)
+        self.folders = FileFolders(self.root, self._open, self.state)
         self._index = Indexes(
-            self.root, self, self._folders, is_kept=keeps_index, now=now, require_writable=self._require_writable
+            self.root, self, self.folders, is_kept=keeps_index, now=now, require_writable=self._require_writable
         )
         self._agents = AgentLocks(now_text=self._now_text)
         self._root: tuple[int, int] | None = None
@@ -233,7 +233,7 @@ class FileStore:
             place=self._place_to_change,
             runs=self._open.runs,
             names=self._known_names()[0],
-            folders=self._folders,
+            folders=self.folders,
             now_text=self._now_text,
             owned=self._owned,
             settled=lambda entry: self._session(entry).run,
@@ -281,7 +281,7 @@ class FileStore:
 
     def archived(self, run_id: RunId) -> RunState | None:
         """The state of an archived run; see the port."""
-        place = self._folders.place_of(run_id)
+        place = self.folders.place_of(run_id)
         return None if place in (None, RUNS) else self.state(run_id)
 
     def read(self, run_id: RunId) -> Reading:
@@ -353,14 +353,14 @@ class FileStore:
         try:
             found = os.stat(os.path.join(self._runs_path, run_id, TRAIL), follow_symlinks=False)
         except OSError:
-            place = self._folders.place_of(run_id)
-            files = self._folders.files(run_id, place) if place not in (None, RUNS) and place is not None else None
+            place = self.folders.place_of(run_id)
+            files = self.folders.files(run_id, place) if place not in (None, RUNS) and place is not None else None
             return None if files is None or not files.log_ns else (files.log_size, files.log_ns)
         return found.st_size, found.st_mtime_ns
 
     def run_dir(self, run_id: RunId) -> str:
         """Absolute path of the run's folder."""
-        return os.path.join(self.root, self._folders.place_of(run_id) or RUNS, run_id)
+        return os.path.join(self.root, self.folders.place_of(run_id) or RUNS, run_id)
 
     def control_lines(self, run_id: RunId) -> list[Bag]:
         """Every line of the inbox that is a JSON object."""
