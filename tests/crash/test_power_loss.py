@@ -71,9 +71,7 @@ def _without_notes(tree: dict[str, bytes | None]) -> dict[str, bytes | None]:
     return {path: text for path, text in tree.items() if ".run.lock" not in path and "index.sqlite" not in path}
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.name in ("notes", "bind", "inbox")], ids=lambda case: case.name
-)
+@pytest.mark.parametrize("name", ["notes", "bind", "inbox"])
 def test_power_may_go_again_while_the_first_loss_is_mended(name: str, scratch: Path, figures: Figures) -> None:
     """Machines that lose power once often lose it again within the minute."""
     case = next(case for case in CASES if case.name == name)

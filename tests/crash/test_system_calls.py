@@ -27,7 +27,7 @@ CALLS = (
 )  # fmt: skip
 ERRORS = ("ENOSPC", "EIO")
 TRIED = ("create", "note", "finish with artifacts", "control and on", "add a node", "repair of a glued line")
-QUICK = 7
+QUICK = 23
 """In the quick part one call in so many is tried."""
 _PR_SET_PTRACER, _PR_SET_PTRACER_ANY = 0x59616D61, ctypes.c_ulong(-1)
 
