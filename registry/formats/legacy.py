@@ -185,6 +185,23 @@ def plan_of(state: RunState, text: bytes) -> Plan:
     )
 
 
+def refs_of(state: RunState, known: Refs) -> Refs:
+    """The bindings of a run of which the state is left: what both say is as the state has it."""
+    nodes = state.nodes.values()
+    return known.model_copy(
+        update={
+            "cron_job_id": state.cron_job_id,
+            "source_session_key": state.source_session_key,
+            "root_session_key": state.root_session_key,
+            "planner_session_key": state.planner_session_key,
+            "driver_session_key": state.driver_session_key,
+            "node_sessions": {node.id: node.session_key for node in nodes if node.id in known.node_sessions},
+            "child_sessions": {node.id: node.child_session_key for node in nodes if node.child_session_key},
+            "node_run_ids": {node.id: node.run_id for node in nodes if node.run_id},
+        }
+    )
+
+
 def _plan(states: Mapping[NodeId, NodeState], workflow: Workflow | None, state: RunState) -> Plan:
     known = {node.id: node for node in workflow.nodes} if workflow else {}
     nodes = {

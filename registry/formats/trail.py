@@ -18,10 +18,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..core.patch import Document
+from ..errors import LimitExceeded
 from .event_line import bears_crc, crc_of, number, place_in_mutation, read_object, read_sealed, undressed
 
 _GLUE_BYTES_MAX: Final = 64 << 10
 """How far from the end of a glued line the whole object in it may begin."""
+LINE_BYTES_MAX: Final = 128 << 20
+"""More than the snapshot of the largest run."""
 _OBJECT: Final = re.compile(rb'\{\s*"')
 
 
@@ -82,14 +85,31 @@ Piece = Mutation | Foreign | Torn | Damage
 
 
 def lines_in(chunks: Iterable[bytes], offset: int) -> Iterator[Line]:
-    """The lines of a text that comes in chunks and begins at `offset`."""
-    rest = b""
+    """The lines of a text that comes in chunks and begins at `offset`.
+
+    Raises:
+        LimitExceeded: a line is longer than any that was ever written.
+    """
+    # A line may come in many chunks: joined one by one they would be copied again and again.
+    parts: list[bytes] = []
+    size = 0
     for chunk in chunks:
-        text = rest + chunk if rest else chunk
-        *whole, rest = text.split(b"\n")
+        first, *whole = chunk.split(b"\n")
+        parts.append(first)
+        size += len(first)
+        if size > LINE_BYTES_MAX:
+            raise LimitExceeded(
+                f"the line at byte {offset:,} of a log",
+                limit=LINE_BYTES_MAX,
+                size=size,
+                hint="no line of a registry is so long; bring the file back from a backup",
+            )
         for body in whole:
-            yield Line(offset, body + b"\n")
-            offset += len(body) + 1
+            line = b"".join(parts) + b"\n"
+            yield Line(offset, line)
+            offset += len(line)
+            parts, size = [body], len(body)
+    rest = b"".join(parts)
     if rest:
         yield Line(offset, rest)
 

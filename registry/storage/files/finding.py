@@ -15,12 +15,13 @@ from ...core.run import Refs, Run, RunState
 from ...errors import RegistryError
 from ...formats.event_line import read_object, read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
-from ...formats.legacy import plan_of
+from ...formats.legacy import plan_of, refs_of
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
 from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, is_repair, lines_in
 from .handles import Identity, Loaded, OpenRun
 from .layout import PLAN, REFS, STATE, plan_cache
 from .opening import read_at, read_file
+from .projecting import short_sha
 from .syncing import sync_bytes
 
 _CHUNK_BYTES = 1 << 20
@@ -174,13 +175,21 @@ def find(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
     if known is not None and (size == known.mark.offset or (size > known.mark.offset and _ends_as(entry, known.mark))):
         edited, seen = _edited_since(entry, known)
         if size == known.mark.offset:
-            return Found(_seen(known, seen), size=size, edited=edited, is_behind=bool(edited))
+            return Found(_ending(_seen(known, seen), size), size=size, edited=edited, is_behind=bool(edited))
         return _rolled(entry, _seen(known, seen), size, edited=edited, is_behind=bool(edited), synced=synced)
     return _cold(entry, root, synced=synced)
 
 
 def _seen(known: Loaded, seen: dict[str, Identity | None]) -> Loaded:
     return known if seen == known.seen else replace(known, seen={**known.seen, **seen})
+
+
+def _ending(known: Loaded, size: int) -> Loaded:
+    """What is known of a trail of this size: lines of others that lay behind it were taken away again."""
+    spans = known.mark.unadopted
+    if not spans or spans[-1][0] < size:
+        return known
+    return replace(known, mark=replace(known.mark, unadopted=tuple(span for span in spans if span[0] < size)))
 
 
 def projection_text(entry: OpenRun, name: str) -> bytes | None:
@@ -300,7 +309,7 @@ def cached_plan(root: int, run_id: str) -> bytes | None:
     """The text of a run's cached plan."""
     try:
         return read_file(root, plan_cache(run_id))
-    except OSError:
+    except (OSError, RegistryError):
         return None
 
 
@@ -342,7 +351,8 @@ def _folded_whole(
         start = Loaded(kept, head.mark, lock=head.lock, lock_is_behind=True, seen=seen)
         rolled = _rolled(entry, start, size, edited=edited, is_behind=True, synced=False)
         return replace(rolled, torn=torn, open_line=walk.open_line, damage=walk.damage)
-    if state is not None and head is not None and (run is None or run.log.rev < head.log.rev):
+    behind = run is None or head is None or run.log.rev < head.log.rev + (walk.damage is not None)
+    if state is not None and head is not None and behind:
         kept = vouched(entry, root, state, refs, run)
         loaded = Loaded(
             kept, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
@@ -361,30 +371,14 @@ def _folded_whole(
 def vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
     """The run that state.json vouches for, with what else can be had."""
     assert state.head is not None
-    known_refs = refs.refs if refs is not None else _agreeing(run.refs if run is not None else Refs(), state.state)
+    known_refs = refs.refs if refs is not None else refs_of(state.state, run.refs if run is not None else Refs())
     plan = read_plan(cached_plan(root, entry.run_id) or b"", state.head.plan)
-    if plan is None and run is not None and run.plan.nodes.keys() == state.state.nodes.keys():
-        plan = run.plan
     if plan is None:
-        plan = plan_of(state.state, projection_text(entry, PLAN) or b"")
+        text = projection_text(entry, PLAN) or b""
+        is_ours = short_sha(text) == state.head.lock
+        has_all = run is not None and run.plan.nodes.keys() == state.state.nodes.keys()
+        plan = run.plan if run is not None and has_all and not is_ours else plan_of(state.state, text)
     return Run(state=of_folder(entry.run_id, state.state), refs=known_refs, plan=plan, log=state.head.log)
-
-
-def _agreeing(refs: Refs, state: RunState) -> Refs:
-    """Bindings that say what the state says too; it has most of them."""
-    nodes = state.nodes.values()
-    return refs.model_copy(
-        update={
-            "cron_job_id": state.cron_job_id,
-            "source_session_key": state.source_session_key,
-            "root_session_key": state.root_session_key,
-            "planner_session_key": state.planner_session_key,
-            "driver_session_key": state.driver_session_key,
-            "node_sessions": {node.id: node.session_key for node in nodes if node.id in refs.node_sessions},
-            "child_sessions": {node.id: node.child_session_key for node in nodes if node.child_session_key},
-            "node_run_ids": {node.id: node.run_id for node in nodes if node.run_id},
-        }
-    )
 
 
 def state_alone(entry: OpenRun) -> RunState | None:

@@ -20,6 +20,8 @@ from .syncing import sync_bytes
 LINES_MAX = 256
 """Lines judged in one mutation, so that a flooded inbox cannot outgrow a mutation's limit."""
 _BYTES_MAX = 1 << 20
+_LINE_BYTES_MAX = 16 << 20
+"""A line that is longer is never judged; those behind it are not either."""
 _BLANK = b"\0 \t\r\n"
 """What may stand around a line; a power loss can leave zeros where a line was to be."""
 
@@ -54,7 +56,7 @@ def pending(entry: OpenRun, *, judged: int, known: Collection[str], synced: bool
     try:
         text = read_at(descriptor, start, min(size - start, _BYTES_MAX))
         if b"\n" not in text and start + len(text) < size:
-            text = read_at(descriptor, start, size - start)
+            text = read_at(descriptor, start, min(size - start, _LINE_BYTES_MAX))
         if synced:
             sync_bytes(descriptor, step="inbox.sync")
     finally:

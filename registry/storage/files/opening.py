@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from ...core.names import shown
-from ...errors import Forbidden, InvalidRequest, RegistryError, StorageFault, StorageFull
+from ...errors import Forbidden, InvalidRequest, LimitExceeded, RegistryError, StorageFault, StorageFull
 from .. import failpoints
 from .syncing import sync
 
@@ -21,6 +21,8 @@ _BASE: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 FOLDER: Final = _BASE | os.O_RDONLY | os.O_DIRECTORY
 READ: Final = _BASE | os.O_RDONLY
 
+WHOLE_BYTES_MAX: Final = 128 << 20
+"""What is read into memory at once."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -187,12 +189,19 @@ def read_at(descriptor: int, offset: int, size: int) -> bytes:
 
 
 def read_file(folder: int, path: str) -> bytes | None:
-    """A file below an open folder, whole; None when it is not there."""
+    """A file below an open folder, whole; None when it is not there.
+
+    Raises:
+        LimitExceeded: it would take all memory; no file of a registry is so large.
+    """
     try:
         descriptor = open_file(folder, path)
     except FileNotFoundError:
         return None
     try:
+        size = os.fstat(descriptor).st_size
+        if size > WHOLE_BYTES_MAX:
+            raise LimitExceeded(f"the file {shown(path)!r}", limit=WHOLE_BYTES_MAX, size=size)
         return read_all(descriptor)
     finally:
         os.close(descriptor)

@@ -8,10 +8,11 @@ heard by nobody.
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -131,6 +132,10 @@ class Database:
 
     def _opened(self, wait_s: float) -> sqlite3.Connection:
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        _require_own(os.path.dirname(self._path), stat.S_ISDIR)
+        # SQLite follows links and would write wherever they lead.
+        for beside in ("", "-wal", "-shm"):
+            _require_own(self._path + beside, stat.S_ISREG)
         connection = sqlite3.connect(self._path, timeout=wait_s, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -193,6 +198,28 @@ def _forget_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def are_own_folders(*paths: str) -> bool:
+    """Whether these are folders themselves and no links, through which we would write and take away elsewhere."""
+    try:
+        return all(stat.S_ISDIR(os.lstat(path).st_mode) for path in paths)
+    except OSError:
+        return False
+
+
+def _require_own(path: str, wanted: Callable[[int], bool]) -> None:
+    """Make sure that a name is ours to use.
+
+    Raises:
+        IndexUnusable: it is a link, a pipe or something else in the place of a file or folder.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not wanted(mode):
+        raise IndexUnusable(f"{os.path.basename(path)} is not what it should be")
 
 
 def _begin(connection: sqlite3.Connection, wait_s: float) -> None:

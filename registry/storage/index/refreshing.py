@@ -17,7 +17,7 @@ from ...errors import NotFound, RegistryError
 from ..listing import NOTICES_MAX, unreadable
 from . import schema, writing
 from .boot import boot_mark
-from .database import Database
+from .database import Database, are_own_folders
 from .folders import RunFolders, Stamp
 from .rows import RUNS, Files, Indexed
 
@@ -72,7 +72,7 @@ class Refresher:
 
     def _take_in_marked(self, marked: dict[RunId, int]) -> None:
         """Read runs again whose writers had begun; where none is at work any more, take the mark off."""
-        by_file = _names_in(self._stale)
+        by_file = _names_in(self._stale) if are_own_folders(os.path.dirname(self._stale), self._stale) else set()
         for run_id in {**marked, **dict.fromkeys(by_file)}:
             held = self._held(run_id)
             with self._folders.held(run_id) as is_free:

@@ -14,7 +14,7 @@ from ...core.names import RunId
 from ...core.run import RunState
 from ..files.layout import PRIVATE
 from . import rows, schema
-from .database import Database, IndexUnusable
+from .database import Database, IndexUnusable, are_own_folders
 from .rows import Files, Indexed, Row
 
 STALE: Final = f"{PRIVATE}/stale"
@@ -46,8 +46,12 @@ class IndexWriter:
 
     def _mark_by_file(self, run_id: RunId) -> bool:
         try:
-            os.makedirs(self._stale, exist_ok=True)
-            os.close(os.open(os.path.join(self._stale, run_id), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            for folder in (os.path.dirname(self._stale), self._stale):
+                os.makedirs(folder, exist_ok=True)
+                if not are_own_folders(folder):
+                    return False
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            os.close(os.open(os.path.join(self._stale, run_id), flags, 0o644))
         except OSError:
             return False
         return True
