@@ -72,7 +72,8 @@ def _show(archived: "list[Archived]", kept: "list[Kept]", *, dry_run: bool) -> N
     for run in archived:
         where = f"  archive/{run.month}/" if run.month else ""
         click.echo(f"  {harmless(run.run_id)}  {run.status}  {run.updated_at[:10]}{where}")
-    click.secho(f"{len(archived):,} finished runs {verb} to the archive; nothing is removed", bold=True)
+    runs = "1 finished run" if len(archived) == 1 else f"{len(archived):,} finished runs"
+    click.secho(f"{runs} {verb} to the archive; nothing is removed", bold=True)
     for one in kept[:_KEPT_SHOWN]:
         click.echo(f"  stays  {harmless(one.run_id)}: {harmless(one.why)}")
     if len(kept) > _KEPT_SHOWN:
@@ -121,7 +122,7 @@ def _reindex() -> int:
         with Progress(transient=True) as shown:
             bar = shown.add_task("reading runs", total=None)
             runs = session.registry.store.reindex(lambda done, of: shown.update(bar, completed=done, total=of))
-        click.echo(f"{runs:,} runs are indexed, in {time.monotonic() - begun:.1f} s")
+        click.echo(f"{runs:,} {'run is' if runs == 1 else 'runs are'} indexed, in {time.monotonic() - begun:.1f} s")
         return DONE
     runs = session.registry.store.reindex(lambda _done, _of: None)
     session.write({"runs": runs, "seconds": round(time.monotonic() - begun, 3)})
