@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -139,7 +140,8 @@ def _chosen(options: argparse.Namespace) -> tuple["Settings", "Serving"]:
         )
     except RegistryError as failure:
         raise ValueError(f"{failure.message}; {failure.hint}" if failure.hint else failure.message) from failure
-    return settings, serving
+    # A server that changes nothing leaves the files beside the runs alone too.
+    return replace(settings, keeps_index=not options.read_only), serving
 
 
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
