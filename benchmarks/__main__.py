@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .measure import Row, printed
 
-GROUPS = ("mutations", "over_stdio", "command_line", "tasks")
+GROUPS = ("mutations", "over_stdio", "command_line", "tasks", "lists")
 
 
 def main() -> None:

@@ -54,6 +54,14 @@ def side_by_side(acts: Sequence[Callable[[], object]], *, rounds: int, times: in
     return [statistics.median(record) for record in taken]
 
 
+def resident_mb(process: int | str = "self") -> float:
+    """The memory of a process in MB (Linux)."""
+    for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 class AppendFloor:
     """The least a durable mutation can cost: one append of a line and one fdatasync."""
 

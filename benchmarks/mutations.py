@@ -68,7 +68,7 @@ def _long_trail(folder: Path) -> list[Row]:
         add_run(registry, run_id, nodes=20)
         for number in range(events):
             note(registry, run_id, f"note {number}")
-    short, long = _traced(root, "short"), _traced(root, "long")
+    short, long = traced(root, "short"), traced(root, "long")
     return [
         Row("system calls, 100,000 events beside 100", long[0], short[0], "calls", 1),
         Row("bytes read, 100,000 events beside 100", long[1] - short[1], 65_536, "bytes", 1),
@@ -78,7 +78,7 @@ def _long_trail(folder: Path) -> list[Row]:
 _READ = re.compile(r"(?:^|\] )(?:read|pread64|readv|preadv)\(.*= (\d+)$")
 
 
-def _traced(root: Path, run_id: str) -> tuple[float, float]:
+def traced(root: Path, run_id: str) -> tuple[float, float]:
     """System calls and bytes read by the last of a few mutations in one process."""
     trace = root / f"{run_id}.trace"
     command = [sys.executable, "-m", "benchmarks.one_mutation", str(root), run_id]

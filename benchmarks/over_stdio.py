@@ -13,7 +13,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp_types import TextContent
 from pydantic_core import to_json
 
-from .measure import Row
+from .measure import Row, resident_mb
 from .runs import add_run, registry_at
 
 _CALLS = 300
@@ -90,16 +90,9 @@ async def _start(server: StdioServerParameters, tool: str, arguments: dict[str, 
     async with Client(server) as client:
         await client.call_tool(tool, arguments)
         taken = (time.perf_counter() - begun) * 1e3
-        return taken, max(_resident_mb(child) for child in _children() - before)
+        return taken, max(resident_mb(child) for child in _children() - before)
 
 
 def _children() -> set[int]:
     """Process ids of our children (Linux)."""
     return {int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
-
-
-def _resident_mb(process: int) -> float:
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0

@@ -12,11 +12,11 @@ from registry.settings import Durability, Settings
 BENCH = Actor(kind="agent", id="bench", via="cli")
 
 
-def registry_at(root: Path, *, durability: Durability = "full") -> Registry:
+def registry_at(root: Path, *, durability: Durability = "full", keeps_index: bool = True) -> Registry:
     """A registry in a folder of its own."""
     (root / "workflows").mkdir(parents=True, exist_ok=True)
     (root / "runs").mkdir(exist_ok=True)
-    return Registry.open(Settings(root=root, durability=durability))
+    return Registry.open(Settings(root=root, durability=durability, keeps_index=keeps_index))
 
 
 def add_run(registry: Registry, run_id: str, *, nodes: int, width: int = 0) -> None:
