@@ -7,19 +7,20 @@ these fields; none of them words a failure of its own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import JsonValue
 
 Arguments = Mapping[str, JsonValue]
+HOST: Final = "host"
+"""Stands for a tool in a `NextCall`: what the agent does with tools of its own."""
 
 
 @dataclass(frozen=True)
 class NextCall:
     """A call that is legal now.
 
-    `args` is complete; a part only the caller knows stands as `<...>`. The tool `host` means
-    something the agent does with its own tools.
+    `args` is complete; a part only the caller knows stands as `<...>`. The tool may be `HOST`.
     """
 
     tool: str

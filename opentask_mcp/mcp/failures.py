@@ -6,18 +6,22 @@ from collections.abc import Iterable
 from typing import Final
 
 from registry.core.names import shown
-from registry.errors import NextCall, RegistryError
+from registry.errors import HOST, NextCall, RegistryError
 
 _log: Final = logging.getLogger(__name__)
 TEXT_MAX: Final = 15_500
 
 
-def failure_text(failure: RegistryError) -> str:
-    """`code: message`, then `hint: ...`, then one line for each next call."""
+def failure_text(failure: RegistryError, *, calls: Iterable[NextCall] | None = None) -> str:
+    """`code: message`, then `hint: ...`, then one line for each next call.
+
+    Args:
+        calls: The next calls to be told; the failure's own where none are given.
+    """
     lines = [f"{failure.code}: {failure.message}"]
     if failure.hint:
         lines.append(f"hint: {failure.hint}")
-    lines += next_lines(failure.next)
+    lines += next_lines(failure.next if calls is None else calls)
     return cut("\n".join(lines))
 
 
@@ -25,7 +29,7 @@ def next_lines(calls: Iterable[NextCall]) -> list[str]:
     """`next: tool {args}` for each call; what the agent does with its own tools reads `next: host: ...`."""
     lines = []
     for call in calls:
-        if call.tool == "host":
+        if call.tool == HOST:
             lines.append(f"next: host: {call.why}")
             continue
         arguments = json.dumps(dict(call.args), ensure_ascii=False)

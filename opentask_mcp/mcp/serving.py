@@ -63,7 +63,8 @@ def reasons_unserved(offers: Mapping[str, Offer], served: Mapping[str, Offer], s
         if serving.read_only and not _looks_only(offer):
             reasons[name] = "it changes runs and this server is read-only; tell the person who installed it"
         else:
-            reasons[name] = f"the person who installed the server can start it with --toolsets core,{offer.toolset}"
+            toolsets = ",".join(dict.fromkeys((*DEFAULT_TOOLSETS, offer.toolset)))
+            reasons[name] = f"the person who installed the server can start it with --toolsets {toolsets}"
     return reasons
 
 

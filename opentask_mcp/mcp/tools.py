@@ -33,6 +33,7 @@ from .serving import Serving
 from .text import sendable, stringify
 from .threads import Lane, Threads
 from .tracing import mark_span
+from .ways_on import after_refusal, offered
 
 _FIRST_LOOK_S: Final = 0.05
 _LOOKS_APART_S: Final = 0.5
@@ -108,7 +109,8 @@ class Tools:
             answer = await self._answer(ctx, params, operation, request)
         except RegistryError as failure:
             line.code = failure.code
-            return failed(failure_text(failure))
+            calls = after_refusal(failure, params.name, params.arguments or {}, self._served)
+            return failed(failure_text(failure, calls=calls))
         except Exception as fault:  # the edge: a fault of ours must still be an answer
             line.code = "internal_error"
             return failed(fault_text(params.name, fault))
@@ -142,7 +144,7 @@ class Tools:
         if operation.step is not None:
             return await self._wait(operation.step, caller, request)
         lane: Lane = "read" if operation.read_only else "write"
-        answer = await self._threads.run(lane, lambda: rendered(operation.run(caller, request)))
+        answer = await self._threads.run(lane, lambda: self._rendered(operation.run(caller, request)))
         if not operation.read_only:
             self._feed.nudge()
         return answer
@@ -160,9 +162,19 @@ class Tools:
             look = partial(step, caller, request, anyio.current_time() - began)
             result = await self._threads.run("wait", look)
             if result is not None:
-                return rendered(result)
+                return self._rendered(result)
             await self._feed.sleep(pause_s)
             pause_s = min(pause_s * 1.5, _LOOKS_APART_S)
+
+    def _rendered(self, result: Result) -> WireResult:
+        """A result model in both forms; fields that are None are absent, nulls in a caller's own objects stay."""
+        structured: JsonValue = sendable(offered(result, self._served))
+        return {
+            "content": [{"type": "text", "text": stringify(structured)}],
+            "structuredContent": structured,
+            "isError": False,
+            "resultType": "complete",
+        }
 
     def _caller(self, ctx: Context, operation: AnyOperation, request: Request) -> Caller:
         agent_id = self._serving.agent or _client_name(ctx)
@@ -175,17 +187,6 @@ class Tools:
             read_only=self._serving.read_only,
             can_ask=can_ask(ctx),
         )
-
-
-def rendered(result: Result) -> WireResult:
-    """A result model in both forms; fields that are None are absent, nulls in a caller's own objects stay."""
-    structured: JsonValue = sendable(result.plain())
-    return {
-        "content": [{"type": "text", "text": stringify(structured)}],
-        "structuredContent": structured,
-        "isError": False,
-        "resultType": "complete",
-    }
 
 
 def failed(text: str) -> WireResult:

@@ -54,9 +54,11 @@ def bind_inputs(declarations: Mapping[str, InputDeclaration], given: Mapping[str
 
     Raises:
         InvalidRequest: with every fault at once: a required value is missing, one is of another
-            type, or a name is not declared.
+            type, or a name is not declared. Its `inputs` are those given, with a placeholder for each
+            that is wrong or missing.
     """
     faults: list[str] = []
+    mended: dict[str, Json] = {}
     for name in given:
         if name not in declarations:
             guess = nearest(name, declarations)
@@ -70,8 +72,12 @@ def bind_inputs(declarations: Mapping[str, InputDeclaration], given: Mapping[str
             value = declaration.default
         if value is None and declaration.required:
             faults.append(f"input {shown(name)!r} is required; give {_wanted(declaration)}")
+            mended[name] = f"<{shown(name)}>"
         elif value is not None and (wrong := _misfit(declaration, value)):
             faults.append(f"input {shown(name)!r} {wrong}")
+            mended[name] = f"<{shown(name)}>"
+        elif given.get(name) is not None:
+            mended[name] = value
         bound[name] = _whole(declaration, value)
     if faults:
         raise InvalidRequest(
@@ -80,6 +86,7 @@ def bind_inputs(declarations: Mapping[str, InputDeclaration], given: Mapping[str
             if declarations
             else "leave inputs out; this workflow asks for none",
             faults=[*faults],
+            inputs=mended,
         )
     return bound
 

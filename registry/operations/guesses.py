@@ -104,7 +104,7 @@ _VALUES: Final[Mapping[str, str]] = {
     "rerun": "retry",
     "restart": "retry",
     "rewire": "rewire_node",
-    "stop": "cancel",
+    "stop": "pause",  # not cancel: nothing comes back from that
     "success": "completed",
     "succeeded": "completed",
     "take_over": "release",

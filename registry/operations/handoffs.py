@@ -6,7 +6,7 @@ from ..core.commands import WriteHandoff
 from ..core.names import RunId
 from ..core.run import NodeState
 from ..core.workflow import WORK_KINDS
-from ..errors import InvalidRequest, NextCall
+from ..errors import HOST, InvalidRequest, NextCall
 from . import fields
 from .acting import acting
 from .answers import Mutated, NextStep, mutated, step
@@ -102,7 +102,7 @@ def _after_handoff(run_id: RunId, node: NodeState, *, may_claim: bool) -> tuple[
         )
     return (
         step(
-            "host", {"node_id": node.id}, "spawn a sub-agent (Task, sessions_spawn) with child_prompt as its whole task"
+            HOST, {"node_id": node.id}, "spawn a sub-agent (Task, sessions_spawn) with child_prompt as its whole task"
         ),
         step(
             "bind_session",

@@ -12,7 +12,7 @@ from ..core.claimable import claimable, holding
 from ..core.names import moment
 from ..core.record import Bag
 from ..core.run import NodeState, Run, RunState
-from ..errors import NextCall
+from ..errors import HOST, NextCall
 from .acting import agent_of
 from .caller import Caller
 from .flow_steps import flow_calls
@@ -173,7 +173,7 @@ def _effects(run: Run) -> list[NextStep]:
     kinds = ", ".join(dict.fromkeys(effect.kind for effect in effects))
     done: Bag = {"run_id": run.state.run_id, "effects_done": list(ids)}
     return [
-        step("host", {"effect_ids": list(ids)}, f"carry out `effects` with your own tools ({kinds})"),
+        step(HOST, {"effect_ids": list(ids)}, f"carry out `effects` with your own tools ({kinds})"),
         step("tick_run", done, "confirm the effects you carried out"),
     ]
 

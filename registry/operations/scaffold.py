@@ -13,10 +13,10 @@ from ..core.inputs import bind_inputs, fill
 from ..core.limits import PROMPT_BYTES_MAX
 from ..core.names import ID_MAX, short_hash, shown
 from ..core.patch import to_document
-from ..core.record import Bag
+from ..core.record import Bag, Json
 from ..core.run import DeliveryContext, Run
 from ..core.workflow import WORK_KINDS, Driver, NodeDefinition, Workflow
-from ..errors import InvalidRequest, LimitExceeded
+from ..errors import HOST, InvalidRequest, LimitExceeded, NextCall
 from ..formats.workflow_file import require_workflow
 from .acting import request_key
 from .answers import Mutated, NextStep, counts, fit, mutated, next_calls, open_first, step
@@ -98,7 +98,7 @@ def _scaffold_run(caller: Caller, request: ScaffoldRunRequest) -> ScaffoldRunRes
         task_text=request.task_text,
     )
     workflow = _workflow(caller, request)
-    inputs = bind_inputs(workflow.inputs, request.inputs)
+    inputs = _inputs(request, workflow)
     command = CreateRun(
         run_id=_run_id(request, workflow),
         workflow=fill(workflow, inputs),
@@ -150,6 +150,17 @@ def _scaffold_run(caller: Caller, request: ScaffoldRunRequest) -> ScaffoldRunRes
     ]
     kept = fit(rows, beside=beside, keep=30)
     return beside.model_copy(update={"nodes": kept, "more_nodes": len(rows) - len(kept) or None})
+
+
+def _inputs(request: ScaffoldRunRequest, workflow: Workflow) -> dict[str, Json]:
+    try:
+        return bind_inputs(workflow.inputs, request.inputs)
+    except InvalidRequest as refusal:
+        given: Bag = {"workflow_path": request.workflow_path} if request.workflow_path else {}
+        given = given or {"workflow_text": "<workflow_text>"}
+        given |= {"run_id": request.run_id} if request.run_id else {}
+        again = NextCall("scaffold_run", {**given, "inputs": refusal.details["inputs"]}, "starts it")
+        raise InvalidRequest(refusal.message, hint=refusal.hint, next=(again,), **refusal.details) from None
 
 
 def _workflow(caller: Caller, request: ScaffoldRunRequest) -> Workflow:
@@ -216,7 +227,7 @@ def _next(run: Run, caller: Caller, driver: WakeUp | None) -> tuple[NextStep, ..
     bind: Bag = {"run_id": run.state.run_id, "cron_job_id": "<id of the job>"}
     return (
         *calls,
-        step("host", job, "where you have a cron tool: make the job that `driver` describes"),
+        step(HOST, job, "where you have a cron tool: make the job that `driver` describes"),
         step("bind_session", bind, "after the job was made, so that pause and end can change it"),
     )
 

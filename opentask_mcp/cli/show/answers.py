@@ -6,6 +6,8 @@ from typing import Any, Final
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from registry.errors import HOST
+
 from ..commands import line_of
 from ..failing import in_our_words
 from . import care
@@ -40,7 +42,7 @@ def _next(out: Console, calls: list[Row], before: tuple[str, ...]) -> None:
         why = in_our_words(call.get("why", ""))
         if line is not None:
             lines.append(Text.assemble(harmless(line), (f"   # {why}" if why else "", "dim")))
-        elif call["tool"] == "host":
+        elif call["tool"] == HOST:
             lines.append(Text(why, style="dim"))
     if lines:
         out.print()

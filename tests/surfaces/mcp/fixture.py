@@ -49,7 +49,7 @@ def _echo(caller: Caller, request: Echo) -> Echoed:
         raise IllegalTransition(
             "node 'build' is completed; finish_node needs running or waiting",
             hint="look what is ready",
-            next=(NextCall("get_run", {"run_id": "demo-1"}), NextCall("host", {}, "tell the user")),
+            next=(NextCall("echo", {"text": "demo-1"}), NextCall("host", {}, "tell the user")),
         )
     parts = (Part(name="a"), Part(name="b", size=request.count))
     text = request.text.upper() if request.mode == "loud" else request.text

@@ -52,7 +52,7 @@ async def test_an_expected_failure_is_a_result_with_text_only(mode: Any) -> None
     assert said(result) == (
         "illegal_transition: node 'build' is completed; finish_node needs running or waiting\n"
         "hint: look what is ready\n"
-        'next: get_run {"run_id": "demo-1"}\n'
+        'next: echo {"text": "demo-1"}\n'
         "next: host: tell the user"
     )
 

@@ -137,6 +137,7 @@ async def test_every_refusal_reads_as_it_was_approved(root: Path) -> None:
             block = result.content[0]
             assert isinstance(block, TextContent)
             if result.is_error:
+                assert "\nnext: " in block.text, f"{tool} {arguments} leaves the model without a next call"
                 shown = str(arguments) if len(str(arguments)) < 300 else str(arguments)[:300] + "…"
                 page.append(f"> {tool} {shown}\n{block.text}\n".replace(str(root), "<root>"))
             else:
