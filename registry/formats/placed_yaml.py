@@ -118,7 +118,13 @@ def read_yaml(text: str, *, first_line: int = 1) -> Placed | None:
     import yaml
 
     try:
-        return _Builder(text, first_line).document()
+        try:
+            return _Builder(text, first_line, loader=_loader()).document()
+        except yaml.MarkedYAMLError as fault:
+            if "nesting depth" not in str(fault.problem):
+                raise
+            # The C scanner runs ahead of its events into a limit of its own; the slow one leads to the place of ours.
+            return _Builder(text, first_line, loader=yaml.SafeLoader).document()
     except yaml.MarkedYAMLError as fault:
         raise _syntax_fault(fault, text, first_line) from None
     except yaml.reader.ReaderError as fault:
@@ -135,13 +141,13 @@ def _loader() -> Any:
 class _Builder:
     """Events to values, one document, with the budgets counted as it goes."""
 
-    def __init__(self, text: str, first_line: int) -> None:
+    def __init__(self, text: str, first_line: int, *, loader: Any) -> None:
         import yaml
 
         self._text = text
         self._first_line = first_line
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self._events: Iterator[Any] = yaml.parse(text, Loader=_loader())
+        self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
         self._anchors: dict[str, tuple[Placed, int]] = {}
         self._weight = 0
         self._aliased = 0
