@@ -41,8 +41,27 @@ class IndexUnusable(Exception):
     """The index cannot be used now; the run folders can. No user ever sees this."""
 
 
+class _Held:
+    """The connection that is open, if one is. It outlives its `Database` by as much as closing it takes."""
+
+    def __init__(self) -> None:
+        self.open: tuple[int, sqlite3.Connection, Identity] | None = None
+
+    def drop(self) -> None:
+        """Close it, where it is this process's own."""
+        if self.open is None:
+            return
+        pid, connection, _ = self.open
+        self.open = None
+        if pid != os.getpid():
+            _orphans.append(connection)
+            return
+        with suppress(sqlite3.Error):
+            connection.close()
+
+
 class Database:
-    """One connection to the index.
+    """One connection to the index, closed at the latest when nobody has the object any more.
 
     Args:
         root: Absolute path of the registry.
@@ -54,7 +73,8 @@ class Database:
         self._patience_s = patience_s
         self._path = os.path.join(root, FILE)
         self._guard = threading.Lock()
-        self._open: tuple[int, sqlite3.Connection, Identity] | None = None
+        self._held = _Held()
+        weakref.finalize(self, self._held.drop)
         _databases.add(self)
 
     @contextmanager
@@ -99,22 +119,22 @@ class Database:
             yield self._connection(wait_s)
         except sqlite3.Error as error:
             if _code(error) in _BROKEN:
-                self._set_aside(self._open[2] if self._open is not None else None)
+                self._set_aside(self._held.open[2] if self._held.open is not None else None)
             elif _code(error) not in _BUSY:
-                self._drop()
+                self._held.drop()
             raise IndexUnusable(str(error)) from error
         except OSError as error:
-            self._drop()
+            self._held.drop()
             raise IndexUnusable(str(error)) from error
         finally:
             self._guard.release()
 
     def _connection(self, wait_s: float) -> sqlite3.Connection:
         pid, identity = os.getpid(), _identity(self._path)
-        if self._open is not None:
-            if self._open[0] == pid and self._open[2] == identity:
-                return self._open[1]
-            self._drop()
+        if (held := self._held.open) is not None:
+            if held[0] == pid and held[2] == identity:
+                return held[1]
+            self._held.drop()
         try:
             connection = self._opened(wait_s)
         except sqlite3.Error as error:
@@ -127,7 +147,7 @@ class Database:
         if now is None:
             connection.close()
             raise IndexUnusable("it was deleted a moment ago")
-        self._open = (pid, connection, now)
+        self._held.open = (pid, connection, now)
         return connection
 
     def _opened(self, wait_s: float) -> sqlite3.Connection:
@@ -151,24 +171,13 @@ class Database:
 
     def _set_aside(self, broken: Identity | None) -> None:
         """Keep a broken index under another name; the next use makes a new one."""
-        self._drop()
+        self._held.drop()
         if broken is None or _identity(self._path) != broken:
             return  # somebody else did
         # The file itself goes last: a new one must not be made while its neighbours are still to be moved.
         for beside in ("-wal", "-shm", ""):
             with suppress(OSError):
                 os.replace(self._path + beside, os.path.join(self._root, BROKEN) + beside)
-
-    def _drop(self) -> None:
-        if self._open is None:
-            return
-        pid, connection, _ = self._open
-        self._open = None
-        if pid != os.getpid():
-            _orphans.append(connection)
-            return
-        with suppress(sqlite3.Error):
-            connection.close()
 
     def tick_ns(self) -> int:
         """The time of the file system's clock, which is coarse and need not be ours."""
@@ -181,12 +190,12 @@ class Database:
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
         with self._guard:
-            self._drop()
+            self._held.drop()
 
     def forget(self) -> None:
         """Begin anew in a forked child: a thread that held the guard is not there."""
         self._guard = threading.Lock()
-        self._drop()
+        self._held.drop()
 
 
 _databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
