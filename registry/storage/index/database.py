@@ -37,6 +37,12 @@ _orphans: list[sqlite3.Connection] = []
 Identity = tuple[int, int]
 
 
+class _Unsound(sqlite3.DatabaseError):
+    """A value is none that we wrote."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
 class IndexUnusable(Exception):
     """The index cannot be used now; the run folders can. No user ever sees this."""
 
@@ -88,6 +94,9 @@ class Database:
             connection.execute("BEGIN")
             try:
                 yield connection
+            except (ValueError, TypeError) as error:
+                # SQLite has no checksums: damage inside of a value shows only in what reads it.
+                raise _Unsound(str(error)) from error
             finally:
                 connection.rollback()
 
@@ -118,10 +127,14 @@ class Database:
         try:
             yield self._connection(wait_s)
         except sqlite3.Error as error:
-            if _code(error) in _BROKEN:
+            if _code(error) in _BROKEN or _is_of_bytes(error):
                 self._set_aside(self._held.open[2] if self._held.open is not None else None)
             elif _code(error) not in _BUSY:
                 self._held.drop()
+            raise IndexUnusable(str(error)) from error
+        except UnicodeDecodeError as error:
+            # What SQLite says of a broken schema quotes it, and Python refuses the quotation.
+            self._set_aside(self._held.open[2] if self._held.open is not None else None)
             raise IndexUnusable(str(error)) from error
         except OSError as error:
             self._held.drop()
@@ -137,8 +150,8 @@ class Database:
             self._held.drop()
         try:
             connection = self._opened(wait_s)
-        except sqlite3.Error as error:
-            if _code(error) not in _BROKEN:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.Error) and _code(error) not in _BROKEN:
                 raise
             # A broken index must not cost the user even one answer.
             self._set_aside(identity)
@@ -154,8 +167,8 @@ class Database:
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         _require_own(os.path.dirname(self._path), stat.S_ISDIR)
         # SQLite follows links and would write wherever they lead.
-        for beside in ("", "-wal", "-shm"):
-            _require_own(self._path + beside, stat.S_ISREG)
+        for beside in ("-wal", "-shm", ""):
+            _make_way(self._path + beside, os.path.join(self._root, BROKEN) + beside)
         connection = sqlite3.connect(self._path, timeout=wait_s, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -231,6 +244,23 @@ def _require_own(path: str, wanted: Callable[[int], bool]) -> None:
         raise IndexUnusable(f"{os.path.basename(path)} is not what it should be")
 
 
+def _make_way(path: str, aside: str) -> None:
+    """Move what stands in the place of a file of ours, as a folder or a link does, out of it.
+
+    Raises:
+        IndexUnusable: it cannot be moved, or something is kept there already.
+    """
+    try:
+        _require_own(path, stat.S_ISREG)
+    except IndexUnusable:
+        with suppress(OSError):
+            # A link moves by itself, whatever it leads to.
+            if not os.path.lexists(f"{aside}.odd"):
+                os.rename(path, f"{aside}.odd")
+                return
+        raise
+
+
 def _begin(connection: sqlite3.Connection, wait_s: float) -> None:
     """Become the one writer."""
     # SQLite's own waiting sleeps a millisecond at least, which is twenty times what a transaction takes.
@@ -265,6 +295,11 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 def _code(error: sqlite3.Error) -> int:
     """SQLite's own code of an error, without its refinements."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _is_of_bytes(error: sqlite3.Error) -> bool:
+    """Whether Python refused a text that SQLite had: there is no code for that."""
+    return isinstance(error, sqlite3.OperationalError) and not hasattr(error, "sqlite_errorcode")
 
 
 def _identity(path: str) -> Identity | None:

@@ -75,12 +75,13 @@ class IndexedRuns:
             for _ in range(_LOOKS_MAX):
                 with self._database.reading() as connection:
                     found = _found(connection, query, limit)
+                    digests = tuple(_digest(row) for row in found)
                 seen = [(row[0], (row[2], Files(*row[4:]))) for row in found]
                 changed = [(run_id, held) for run_id, held in seen if self._folders.files(run_id, held[0]) != held[1]]
                 if not changed:
                     break
                 self._refresher.reread(changed)
-            return RunPage(tuple(_digest(row) for row in found), notices)
+            return RunPage(digests, notices)
         except IndexUnusable:
             return self._scanned.page(query, limit=limit)
 

@@ -84,6 +84,53 @@ def test_a_broken_index_is_set_aside_and_nobody_is_told(world: World) -> None:
     assert (world.root / BROKEN).read_bytes() == garbage
 
 
+@pytest.mark.parametrize(("column", "value"), [("digest", b"{\x97"), ("updated_at", b"2\x97\xff"), ("digest", 7)])
+def test_a_row_whose_bytes_rotted_is_made_anew(world: World, column: str, value: bytes | int) -> None:
+    """SQLite has no checksums: the damage shows only when a row is read, and then too no call must fail."""
+    world.create("alpha")
+    ids(world)
+    world.close()
+    with sqlite3.connect(world.root / INDEX) as other:
+        text = "CAST(? AS TEXT)" if column == "updated_at" else "?"
+        other.execute(f"UPDATE runs SET {column} = {text}", (value,))
+    other.close()
+
+    assert ids(world) == ["alpha"]
+    assert ids(world) == ["alpha"]
+    with sqlite3.connect(world.root / INDEX) as other:
+        assert other.execute("SELECT status FROM runs").fetchall() == [("running",)]
+    other.close()
+
+
+def test_what_stands_in_the_place_of_the_index_is_set_aside(world: World) -> None:
+    """A folder there, as a container's mount leaves one, would cost a list every run it reads, for good."""
+    world.create("alpha")
+    world.close()
+    (world.root / INDEX).unlink()
+    (world.root / INDEX).mkdir()
+    (world.root / INDEX / "notes.txt").write_text("somebody's")
+
+    world.change("alpha", CANCEL)
+
+    assert ids(world, CANCELLED) == ["alpha"]
+    assert (world.root / INDEX).is_file()
+    assert (world.root / f"{BROKEN}.odd" / "notes.txt").read_text() == "somebody's"
+
+
+def test_a_change_outlives_an_index_whose_tables_rotted(world: World) -> None:
+    """What SQLite says of them cannot even be read, and that must not look like a failed change."""
+    world.create("alpha")
+    world.close()
+    with sqlite3.connect(world.root / INDEX) as other:
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute("UPDATE sqlite_master SET sql = CAST(? AS TEXT) WHERE name = 'nodes'", (b"CREATE \x97\xff",))
+    other.close()
+
+    world.change("alpha", CANCEL)
+
+    assert ids(world, CANCELLED) == ["alpha"]
+
+
 def test_an_index_with_tables_of_somebody_else_is_made_anew(world: World) -> None:
     """An older or newer version left it, or a hand was in it."""
     world.create("alpha")
