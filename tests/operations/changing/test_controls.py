@@ -241,14 +241,14 @@ def test_an_action_without_its_node_names_the_nodes_it_fits(caller: Caller) -> N
 
 
 def test_actions_in_other_words_are_named(caller: Caller) -> None:
-    """The list is short, and the meant one is filled into the next call."""
+    """The list is short, and the meant one is filled into the next call; never one from which nothing comes back."""
     given_run(caller)
 
     assert refusal(caller, "request_control", run_id="audit-1", action="stop").splitlines() == [
         "invalid_request: action is 'stop'; it must be pause, resume, cancel, retry, skip, approve, reject, release, "
         "send_message or patch_cron",
         "hint: request_control takes: run_id*, action*, node_id, message, patch, force, request_id (* required)",
-        'next: request_control {"run_id": "audit-1", "action": "cancel"}',
+        'next: request_control {"run_id": "audit-1", "action": "pause"}',
     ]
 
 
