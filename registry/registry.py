@@ -7,7 +7,7 @@ What changing takes is in `changing.py`, imported by the first change.
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from . import clock
 from .core.events import Event, Facts
@@ -59,9 +59,12 @@ class Outcome:
     @property
     def became_ready(self) -> tuple[NodeId, ...]:
         """Nodes that this made ready and that still are."""
-        named = dict.fromkeys(event.node_id for event in self.events if event.name == "node.ready")
+        named = dict.fromkeys(event.node_id for event in self.events if event.name in _MAKES_READY)
         nodes = self.run.state.nodes
         return tuple(node for node in named if node in nodes and nodes[node].status == "ready")
+
+
+_MAKES_READY: Final = frozenset({"node.ready", "node.released"})
 
 
 @dataclass(frozen=True)

@@ -74,3 +74,36 @@ def test_a_person_may_run_what_a_condition_skipped() -> None:
     run = decided(_run("false"), finish("scan", with_fence=fence())).run
 
     assert decided(run, control("retry", "fix")).run.node("fix").status == "ready"
+
+
+@pytest.mark.parametrize("end", ["finish_node", "the event door"])
+def test_a_result_that_lacks_what_a_condition_reads_is_told(end: str) -> None:
+    """What is absent is null: a forgotten payload would skip work that nobody decided to skip."""
+    run = _run('nodes.scan.result.kind == "bug" and nodes.scan.result.findings == 1')
+    left: dict[str, object] = {"findings": 1}
+    command = (
+        finish("scan", with_fence=fence(), payload=left)
+        if end == "finish_node"
+        else event("node.completed", "scan", fence=fence(), payload=left)
+    )
+
+    decision = decided(run, command)
+
+    assert statuses(decision.run)["fix"] == "skipped"
+    assert decision.warnings == (
+        "missing_result: payload has no 'kind', which the condition of node 'fix' reads: it is null there",
+    )
+
+
+def test_only_conditions_that_are_still_to_be_judged_are_told_of() -> None:
+    """A warning about what is over, or about another node's result, would be noise."""
+    run = given_run(
+        nodes={"scan": "running", "other": "completed", "fix": "pending", "gone": "skipped", "plain": "pending"},
+        needs={"fix": ["scan", "other"], "gone": ["scan"], "plain": ["scan"]},
+        plans={
+            "fix": {"when": "nodes.other.result.a == 1 or nodes.scan.status == 'completed'"},
+            "gone": {"when": "nodes.scan.result.b == 1"},
+        },
+    )
+
+    assert decided(run, finish("scan", with_fence=fence())).warnings == ()

@@ -18,8 +18,9 @@ from . import children, controls, steps
 from .bindings import bind
 from .children import heard, is_cancelling
 from .controls import needs_person
+from .results import small_result, warn_of_missing_keys, write_result
 from .tick import reopen_if_possible
-from .work import heartbeat, noted, require_fence, require_its_time, small_result, take_late, write_result
+from .work import heartbeat, noted, require_fence, require_its_time, take_late
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 _GONE: Final = "session.gone"
@@ -182,6 +183,7 @@ def _completed(draft: Draft, command: AppendEvent) -> None:
         noted=noted(late=late, missing=missing),
     )
     write_result(draft, done, payload=command.payload)
+    warn_of_missing_keys(draft, done.id, command.payload)
 
 
 def _failed(draft: Draft, command: AppendEvent) -> None:

@@ -2,13 +2,10 @@
 
 from datetime import timedelta
 
-from pydantic_core import to_json
-
-from ...errors import IllegalTransition, InvalidRequest, LeaseLost, LimitExceeded, NextCall
+from ...errors import IllegalTransition, InvalidRequest, LeaseLost, NextCall
 from ..claimable import claimable, held_by, is_ripe, ready_work
 from ..commands import ClaimNode, FinishNode, HeartbeatNode
 from ..draft import Draft
-from ..limits import RESULT_BYTES_MAX
 from ..names import iso, shown
 from ..record import Bag
 from ..refusals import (
@@ -26,6 +23,7 @@ from ..run import Lease, NodeState
 from ..workflow import WORK_KINDS
 from . import steps
 from .children import heard
+from .results import small_result, warn_of_missing_keys, write_result
 from .tick import next_backoff
 
 
@@ -291,6 +289,7 @@ def _complete(draft: Draft, node: NodeState, command: FinishNode) -> None:
         noted=noted(late="late" in draft.answer, missing=missing),
     )
     write_result(draft, done, payload=command.payload)
+    warn_of_missing_keys(draft, done.id, command.payload)
 
 
 def noted(*, late: bool, missing: list[str]) -> Bag:
@@ -310,36 +309,3 @@ def _fail(draft: Draft, node: NodeState, command: FinishNode) -> None:
         draft.answer["willRetryAt"] = failed.not_before or draft.at
     else:
         write_result(draft, failed, payload=command.payload, summary=command.summary or error)
-
-
-def small_result(payload: Bag) -> Bag:
-    """What a node may leave for conditions to read.
-
-    Raises:
-        LimitExceeded: over 4 KiB.
-    """
-    size = len(to_json(payload))
-    if size > RESULT_BYTES_MAX:
-        raise LimitExceeded(
-            "payload",
-            limit=RESULT_BYTES_MAX,
-            size=size,
-            hint="payload is the node's small result, read by conditions; put the rest into the report",
-        )
-    return payload
-
-
-def write_result(draft: Draft, node: NodeState, *, payload: Bag, summary: str | None = None) -> None:
-    """Leave `result.json`, the machine-readable end of a node."""
-    result: Bag = {
-        "runId": draft.state.run_id,
-        "nodeId": node.id,
-        "status": node.status,
-        "summary": summary or node.summary or "",
-        "artifacts": list(node.artifact_paths),
-        "sessionKey": node.session_key,
-        "childSessionKey": node.child_session_key,
-        "workingMemory": node.working_memory.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "payload": {**payload, "attempt": node.attempt},
-    }
-    draft.write(f"nodes/{node.id}/result.json", to_json(result, indent=2) + b"\n")

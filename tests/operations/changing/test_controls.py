@@ -274,7 +274,7 @@ def test_a_dead_workers_node_is_released_at_once(caller: Caller) -> None:
 
     answer = ask(caller, "request_control", run_id="audit-1", action="release", node_id="gather", message="it crashed")
 
-    assert (answer["applied"], answer["node"]["status"]) == (True, "ready")
+    assert (answer["applied"], answer["node"]["status"], answer["became_ready"]) == (True, "ready", ["gather"])
     assert claimed(caller)["attempt"] == 1
 
 

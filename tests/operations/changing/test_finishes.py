@@ -47,7 +47,7 @@ def test_a_fence_alone_names_the_node(caller: Caller) -> None:
 
     answer = ask(caller, "finish_node", run_id="audit-1", fence=fence, outcome="released", summary="not mine")
 
-    assert (answer["node_id"], answer["status"], answer["became_ready"]) == ("gather", "ready", [])
+    assert (answer["node_id"], answer["status"], answer["became_ready"]) == ("gather", "ready", ["gather"])
 
 
 def test_late_work_is_taken_while_nobody_else_began(caller: Caller, hands: Hands) -> None:

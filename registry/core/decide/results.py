@@ -1,0 +1,74 @@
+"""What a node leaves for others: the small result that conditions read, and `result.json`."""
+
+from pydantic_core import to_json
+
+from ...errors import LimitExceeded
+from ..draft import Draft
+from ..expressions import ExpressionFault, NodeReference, parse_when
+from ..limits import RESULT_BYTES_MAX
+from ..names import NodeId, shown
+from ..record import Bag
+from ..run import NodeState
+
+
+def small_result(payload: Bag) -> Bag:
+    """What a node may leave for conditions to read.
+
+    Raises:
+        LimitExceeded: over 4 KiB.
+    """
+    size = len(to_json(payload))
+    if size > RESULT_BYTES_MAX:
+        raise LimitExceeded(
+            "payload",
+            limit=RESULT_BYTES_MAX,
+            size=size,
+            hint="payload is the node's small result, read by conditions; put the rest into the report",
+        )
+    return payload
+
+
+def write_result(draft: Draft, node: NodeState, *, payload: Bag, summary: str | None = None) -> None:
+    """Leave `result.json`, the machine-readable end of a node."""
+    result: Bag = {
+        "runId": draft.state.run_id,
+        "nodeId": node.id,
+        "status": node.status,
+        "summary": summary or node.summary or "",
+        "artifacts": list(node.artifact_paths),
+        "sessionKey": node.session_key,
+        "childSessionKey": node.child_session_key,
+        "workingMemory": node.working_memory.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "payload": {**payload, "attempt": node.attempt},
+    }
+    draft.write(f"nodes/{node.id}/result.json", to_json(result, indent=2) + b"\n")
+
+
+def warn_of_missing_keys(draft: Draft, node_id: NodeId, payload: Bag) -> None:
+    """Tell a worker which keys of its result a condition will look for in vain.
+
+    What is absent is null, and `==` with null is quietly false: a forgotten payload would skip work
+    that nobody decided to skip.
+    """
+    for reader in draft.nodes.values():
+        condition = draft.plan.nodes[reader.id].when
+        if reader.status != "pending" or not condition:
+            continue
+        for key in _keys_read(condition, node_id):
+            if key not in payload:
+                draft.warnings.append(
+                    f"missing_result: payload has no {shown(key)!r}, which the condition of node {reader.id!r} reads: "
+                    "it is null there"
+                )
+
+
+def _keys_read(condition: str, node_id: NodeId) -> list[str]:
+    try:
+        references = parse_when(condition).references().nodes
+    except ExpressionFault:
+        return []  # Its node fails by it when its turn comes, with the fault.
+    return list(dict.fromkeys(one.key for one in references if _is_result_of(one, node_id) and one.key is not None))
+
+
+def _is_result_of(reference: NodeReference, node_id: NodeId) -> bool:
+    return reference.node_id == node_id and reference.attribute == "result"
