@@ -1,6 +1,9 @@
 """Failing, being tried again, by rule and by hand, and deadlines."""
 
-from registry.core.workflow import Defaults, Retry
+import pytest
+
+from registry.core.commands import AnyCommand
+from registry.core.workflow import Defaults, Retry, WaitFor
 from registry.errors import Conflict, IllegalTransition
 from tests.core.given import (
     after,
@@ -224,3 +227,34 @@ def test_only_the_last_five_attempts_are_kept() -> None:
         run = decided(run, finish("a", "failed", with_fence=fence_of(run, "a"))).run
 
     assert [past.attempt for past in run.node("a").attempts] == [3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("how", ["failed", "lost", "released", "taken away", "its wait ended"])
+def test_work_that_comes_back_waits_for_a_need_that_was_retried_meanwhile(how: str) -> None:
+    """Its worker had begun when the need was done; the next one must not begin on what is being done anew."""
+    run = given_run(
+        nodes={"first": "skipped", "second": "running"},
+        needs={"second": ["first"]},
+        plans={"second": {"retry": Retry(max_attempts=2, backoff_seconds=10)}},
+    )
+    run = decided(run, control("retry", "first")).run
+    held = fence_of(run, "second")
+    if how == "its wait ended":
+        run = decided(run, finish("second", "waiting", with_fence=held, wait_for=WaitFor(type="until", seconds=60))).run
+    commands: dict[str, AnyCommand] = {
+        "failed": finish("second", "failed", with_fence=held),
+        "released": finish("second", "released", with_fence=held),
+        "taken away": control("release", "second"),
+    }
+
+    decision = decided(
+        run, commands.get(how, tick()), now=after(2_000) if how in ("lost", "its wait ended") else after(1)
+    )
+
+    assert statuses(decision.run) == {"first": "ready", "second": "pending"}
+    assert decision.event_names[-1] == "node.blocked"
+    assert "willRetryAt" not in decision.answer
+    done = in_turn(
+        decision.run, claim("first"), lambda now: finish("first", with_fence=fence_of(now, "first")), now=after(2_001)
+    )
+    assert statuses(done) == {"first": "completed", "second": "ready"}

@@ -197,6 +197,7 @@ def fail(
     )
     if will_retry:
         draft.tell("node.ready", node_id, by=draft.system, attempt=node.attempt)
+        hold_for_needs(draft, node_id)
     return failed
 
 
@@ -220,6 +221,7 @@ def lose(draft: Draft, node_id: NodeId) -> None:
     draft.tell("node.lost", node_id, by=draft.system, attempt=node.attempt, owner=owner, willRetry=again)
     if again:
         draft.tell("node.ready", node_id, by=draft.system, attempt=node.attempt)
+        hold_for_needs(draft, node_id)
 
 
 def skip(
@@ -259,6 +261,7 @@ def release(
     released = draft.step("release", node_id, "ready", asked=asked, fields=changes)
     owner = node.lease.owner if node.lease else None
     draft.tell("node.released", node_id, message=message, by=by, attempt=node.attempt or None, owner=owner)
+    hold_for_needs(draft, node_id)
     return released
 
 
@@ -288,6 +291,14 @@ def retry(draft: Draft, node_id: NodeId, *, message: str | None = None, by: Acto
         if other.status == "ready" and node_id in other.needs:
             demote(draft, other.id, because=node_id)
     return again
+
+
+def hold_for_needs(draft: Draft, node_id: NodeId) -> None:
+    """Send a node back behind its needs: one of them may have been retried while it was worked on."""
+    for need in draft.node(node_id).needs:
+        if need not in draft.nodes or draft.nodes[need].status not in SATISFIED:
+            demote(draft, node_id, because=need)
+            return
 
 
 def demote(draft: Draft, node_id: NodeId, *, because: NodeId) -> None:

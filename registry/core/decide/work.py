@@ -306,6 +306,8 @@ def _fail(draft: Draft, node: NodeState, command: FinishNode) -> None:
     error = command.error or command.summary or "failed, without a reason given"
     failed = steps.fail(draft, node.id, error, asked="finish_node failed", late="late" in draft.answer)
     if failed.status == "ready":
-        draft.answer["willRetryAt"] = failed.not_before or draft.at
+        # Where a need was retried meanwhile, its end decides when.
+        if draft.nodes[node.id].status == "ready":
+            draft.answer["willRetryAt"] = failed.not_before or draft.at
     else:
         write_result(draft, failed, payload=command.payload, summary=command.summary or error)
