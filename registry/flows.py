@@ -103,10 +103,12 @@ class Flows:
         return view.summary if view is not None else None
 
     def _all(self) -> tuple[FlowView, ...]:
-        views = []
+        views, now = [], clock.now()
         for run_id in tuple(self.registry.store.run_ids()):
             try:
                 view = self._mine(self.registry.store.state(run_id))
+                if view is not None and any(node.is_overdue(now) for node in view.tasks):
+                    view = self._mine(self.registry.read(run_id).run.state)
             except NotFound:
                 continue  # archived while we looked
             except RegistryError as failure:

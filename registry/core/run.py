@@ -187,9 +187,17 @@ class NodeState(Record):
         """Whether its session was known to be gone for the whole grace period, recorded or not."""
         return self.lost_at is not None and self.is_open and moment(self.lost_at) <= now
 
+    @property
+    def overdue_at(self) -> str | None:
+        """When its worker's time runs out if nothing is heard: the end of its lease, or of a lost child's grace."""
+        if self.lost_at is not None and self.is_open:
+            return self.lost_at
+        is_held = self.status == "running" and not self.managed and self.lease is not None
+        return self.lease.expires_at if is_held and self.lease is not None else None
+
     def is_overdue(self, now: datetime) -> bool:
         """Whether its worker's time has run out by this moment, recorded or not."""
-        return (self.status == "running" and self.lease_has_expired(now)) or self.is_given_up(now)
+        return self.overdue_at is not None and moment(self.overdue_at) <= now
 
     def lease_has_expired(self, now: datetime) -> bool:
         """Whether the lease ran out by this moment, recorded or not."""

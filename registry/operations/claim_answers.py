@@ -7,7 +7,8 @@ from .. import clock
 from ..core.claimable import holding, ready_work
 from ..core.names import AgentId, NodeId, RunId, task_id
 from ..core.run import NodeState, Run
-from ..registry import Outcome
+from ..core.tasks import split_task_id
+from ..registry import Outcome, Registry
 from ..storage.views import TaskRecord
 from .answers import (
     ANSWER_CHARS_MAX,
@@ -44,6 +45,7 @@ from .table import Result
 Reason = Literal["empty", "paused", "held", "backoff", "waiting"]
 _INLINE_MARGIN: Final = 400
 _HELD_SHOWN: Final = 10
+_HOLDERS_LOOKED_AT: Final = 20
 _REASONS: Final[tuple[HeldBack, ...]] = ("backoff", "held", "paused")
 """Reasons of a queue, the one that ends soonest by itself first."""
 
@@ -210,7 +212,7 @@ def nothing_in_run(caller: Caller, outcome: Outcome, agent_id: AgentId, *, assig
     )
 
 
-def nothing_in_queue(queue: AgentQueue) -> ClaimNodeResult:
+def nothing_in_queue(registry: Registry, queue: AgentQueue) -> ClaimNodeResult:
     """Why a queue has nothing for its agent."""
     held = tuple(_held_row(record.run.run_id, record.node) for record in queue.holding)[:_HELD_SHOWN]
     backs = [row.held_back for row in queue.rows]
@@ -220,6 +222,7 @@ def nothing_in_queue(queue: AgentQueue) -> ClaimNodeResult:
     paused = next((row.run_id for row in queue.rows if row.held_back == "paused"), None)
     if paused is not None:
         calls = (*calls, step("get_run", {"run_id": paused}, "it is paused: shows by whom and why"))
+    calls = (*calls, *_in_the_way(registry, queue))
     return ClaimNodeResult(
         claimed=False,
         reason=reason,
@@ -230,3 +233,15 @@ def nothing_in_queue(queue: AgentQueue) -> ClaimNodeResult:
         warnings=(),
         next=calls,
     )
+
+
+def _in_the_way(registry: Registry, queue: AgentQueue) -> tuple[NextStep, ...]:
+    """The first task that has ended otherwise than what depends on it needs: waiting alone will not help."""
+    tasks = dict.fromkeys(task for row in queue.rows if row.held_back == "held" for task in row.held_by)
+    for task in list(tasks)[:_HOLDERS_LOOKED_AT]:
+        status = registry.task_status(task)
+        if status not in ("queued", "running", "completed"):
+            run_id, node_id = split_task_id(task)
+            so = "it cannot be read" if status == "unknown" else f"it is {status}"
+            return (step("get_run", {"run_id": run_id, "node_id": node_id}, f"{so}, and holds what is queued"),)
+    return ()

@@ -120,7 +120,7 @@ def _claim_from_queue(caller: Caller, request: ClaimNodeRequest, agent_id: Agent
         except _TAKEN:
             continue
         return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs, held=held)
-    return nothing_in_queue(queue_of(registry, agent_id, min_priority=min_priority, now=clock.now()))
+    return nothing_in_queue(registry, queue_of(registry, agent_id, min_priority=min_priority, now=clock.now()))
 
 
 def _run_claimed_before(caller: Caller, held: list[TaskRecord], request_id: str) -> RunId | None:

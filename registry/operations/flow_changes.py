@@ -19,7 +19,7 @@ from .caller import Caller
 from .fit import ROWS_DEFAULT, fit
 from .flow_fields import CLEARED_BY_NULL, Own, Revision, TaskRef
 from .flow_rows import FlowRow, flow_row, whole_row
-from .flows import flows_of
+from .flows import claimable_of, flows_of
 from .table import Operation, Request, Result
 from .task_rows import Task, task_of
 from .times import Time
@@ -45,10 +45,11 @@ _SAID: Final = {
 class _Changed(Result):
     """What every answer about a flow that is there ends with."""
 
-    told_last = ("run_status", "rev", "effects", "warnings", "next")
+    told_last = ("run_status", "rev", "became_ready", "effects", "warnings", "next")
 
     run_status: str | None = None
     rev: int | None = None
+    became_ready: tuple[str, ...] | None = None
     effects: tuple[EffectRow, ...] | None = None
     warnings: tuple[str, ...]
     next: tuple[NextStep, ...]
@@ -61,6 +62,7 @@ def _ending(outcome: Outcome | None, caller: Caller) -> dict[str, object]:
     return {
         "run_status": run.state.status,
         "rev": outcome.rev,
+        "became_ready": claimable_of(outcome),
         "effects": effects_view(run) or None,
         "warnings": outcome.warnings,
         "next": next_calls(run, caller, now=clock.now()),

@@ -9,10 +9,11 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from .. import clock
 from ..core.flow import FlowStatus, NotifyPolicy
-from ..core.names import nearest, short_hash, shown
+from ..core.names import NodeId, nearest, short_hash, shown
 from ..errors import InvalidRequest, NextCall, NotFound
 from ..flow_answers import FlowView
 from ..flows import Flows
+from ..registry import Outcome
 from . import fields
 from .acting import acting
 from .answers import NextStep, fit, next_calls, step
@@ -39,6 +40,12 @@ def flows_of(caller: Caller, owner_key: str | None) -> Flows:
     return Flows(caller.registry, actor=acting(caller), owner_key=owner_key)
 
 
+def claimable_of(outcome: Outcome) -> tuple[NodeId, ...]:
+    """What a change made ready for a queue; a flow's children stand in none."""
+    nodes = outcome.run.state.nodes
+    return tuple(node_id for node_id in outcome.became_ready if not nodes[node_id].managed)
+
+
 class CreateFlowRequest(Request):
     """Start a flow: a run that a controller (your code) plans as it goes, guarded by a revision. flow_id is its
     run_id: wait_for_run and append_event work on it. The same request_id gives the same flow."""
@@ -63,6 +70,7 @@ class CreateFlowResult(Result):
     flow: FlowRow
     run_status: str
     rev: int
+    became_ready: tuple[str, ...]
     warnings: tuple[str, ...]
     next: tuple[NextStep, ...]
 
@@ -86,6 +94,7 @@ def _create_flow(caller: Caller, request: CreateFlowRequest) -> CreateFlowResult
         flow=flow_row(made.flow),
         run_status=run.state.status,
         rev=made.outcome.rev,
+        became_ready=(),
         warnings=made.outcome.warnings,
         next=next_calls(run, caller, now=clock.now()),
     )

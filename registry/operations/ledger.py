@@ -24,7 +24,7 @@ from ..registry import Registry
 from ..storage.views import SortBy, SortKey, TaskQuery, TaskRecord, sort_key
 from .status_words import ONE_OR_MORE, require_known
 from .table import Request
-from .task_rows import Task, needs_reconciling, task_of
+from .task_rows import Task, task_of
 from .times import Time
 
 STATUSES: Final[tuple[TaskStatus, ...]] = get_args(TaskStatus)
@@ -99,12 +99,12 @@ def found(registry: Registry, query: TaskQuery) -> Iterator[tuple[TaskRecord, Ru
     """Tasks that match, each as recorded and as it is now, and whether the two differ."""
     reconciled: dict[str, RunState | None] = {}
     for record in registry.views.tasks(query):
-        if not needs_reconciling(record, query.now):
+        if not record.node.is_overdue(query.now):
             yield record, record.run, record.node, False
             continue
         run_id = record.run.run_id
         if run_id not in reconciled:
-            reconciled[run_id] = _now(registry, run_id)
+            reconciled[run_id] = as_it_is_now(registry, run_id)
         run = reconciled[run_id]
         node = run.nodes.get(record.node.id) if run is not None else None
         if run is None or node is None or (query.statuses is not None and public_status(node) not in query.statuses):
@@ -112,7 +112,8 @@ def found(registry: Registry, query: TaskQuery) -> Iterator[tuple[TaskRecord, Ru
         yield record, run, node, True
 
 
-def _now(registry: Registry, run_id: str) -> RunState | None:
+def as_it_is_now(registry: Registry, run_id: str) -> RunState | None:
+    """A run as a reader should see it, what has run out shown as out; None where it cannot be read."""
     try:
         return registry.read(run_id).run.state
     except NotFound:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 
 from ..core.names import ID_RULE, NodeId, RunId, is_id, shown, task_id
 from ..core.tasks import TASK_NODE, split_task_id
@@ -11,13 +11,13 @@ from ..registry import Registry
 from .lookup import run_not_found
 
 
-def _task_id(value: str) -> str:
+def _task_id(value: str, info: ValidationInfo) -> str:
     run_id, node_id = split_task_id(value)
     if is_id(run_id) and is_id(node_id):
         return value
     raise ValueError(
-        f"{shown(value)!r} is no task id; it is <run_id>:<node_id>, or the run_id alone of a task made by "
-        f"create_task; an id is {ID_RULE}"
+        f"{info.field_name or 'the value'} is {shown(value)!r}; a task id is <run_id>:<node_id>, or the run_id alone "
+        f"of a task made by create_task; an id is {ID_RULE}"
     )
 
 

@@ -1,7 +1,5 @@
 """A task as it stands in answers: one shape for the ledger, queues, and every face of them."""
 
-from datetime import datetime
-
 from ..core.flow import Runtime
 from ..core.names import task_id
 from ..core.record import Json
@@ -17,7 +15,6 @@ from ..core.tasks import (
     updated_at,
 )
 from ..core.workflow import NodeKind
-from ..storage.views import TaskRecord
 from .node_views import priority_label
 from .table import Result
 
@@ -109,9 +106,3 @@ def _parent(run: RunState, node: NodeState) -> str | None:
     if node.parent is None:
         return None
     return node.parent if ":" in node.parent else task_id(run.run_id, node.parent)
-
-
-def needs_reconciling(record: TaskRecord, now: datetime) -> bool:
-    """Whether only the whole run can tell what became of the task."""
-    node = record.node
-    return node.status == "running" and not node.managed and node.lease_has_expired(now)

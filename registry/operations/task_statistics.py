@@ -6,13 +6,15 @@ from typing import Final
 
 from .. import clock
 from ..core.names import iso
+from ..core.run import RunState
 from ..core.task_statistics import in_words, tally
+from ..core.tasks import public_status, split_task_id
 from ..registry import Registry
 from ..storage.views import TaskFact
 from . import fields
 from .answers import NextStep, fit
 from .caller import Caller
-from .ledger import bound, with_range
+from .ledger import as_it_is_now, bound, with_range
 from .table import Operation, Request, Result
 
 _ROWS: Final = 20
@@ -121,11 +123,23 @@ def _task_stats(caller: Caller, request: _TaskStatsRequest) -> TaskStatsResult:
 
 
 def facts_of(registry: Registry, agent_id: str | None, *, now: datetime) -> list[TaskFact]:
-    """Every task in short, reconciled: what a lost worker held counts as waiting."""
+    """Every task in short, reconciled: what a lost worker held counts as what becomes of it."""
+    text, runs = iso(now), dict[str, RunState | None]()
     return [
-        fact._replace(status="queued") if fact.lost_at is not None and fact.lost_at <= iso(now) else fact
+        _reconciled(registry, fact, runs) if fact.overdue_at is not None and fact.overdue_at <= text else fact
         for fact in registry.views.facts(agent_id=agent_id)
     ]
+
+
+def _reconciled(registry: Registry, fact: TaskFact, runs: dict[str, RunState | None]) -> TaskFact:
+    run_id, node_id = split_task_id(fact.task_id)
+    if run_id not in runs:
+        runs[run_id] = as_it_is_now(registry, run_id)
+    run = runs[run_id]
+    node = run.nodes.get(node_id) if run is not None else None
+    if node is None:
+        return fact
+    return fact._replace(status=public_status(node), ended_at=None if node.is_open else node.completed_at)
 
 
 def _lies_within(fact: TaskFact, since: str | None, until: str | None) -> bool:

@@ -42,6 +42,7 @@ class TaskRecord:
 class TaskFact(NamedTuple):
     """What statistics are made of: one task, as it was recorded."""
 
+    task_id: TaskId
     agent_id: AgentId | None
     group: str | None
     status: TaskStatus
@@ -49,15 +50,15 @@ class TaskFact(NamedTuple):
     updated_at: str
     started_at: str | None
     ended_at: str | None
-    lost_at: str | None
-    """When the lease of a running one ends; past that its worker is lost."""
+    overdue_at: str | None
+    """When its worker is lost if nothing is heard; past that only its run can tell what becomes of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskQuery:
     """Which tasks are wanted; None means any. `since` and `until` (exclusive) bound what is sorted by.
 
-    `statuses` are wanted as recorded at `now`: a running node whose lease ran out by then is given
+    `statuses` are wanted as recorded at `now`: a node whose worker's time ran out by then is given
     for every status, since only its run can tell what becomes of it.
     """
 
@@ -144,13 +145,8 @@ def matches(query: TaskQuery, record: TaskRecord) -> bool:
         and (query.tag is None or query.tag in node.tags or query.tag in run.tags)
         and node.priority >= query.min_priority
         and (query.session_key is None or is_of_session(run, node, query.session_key))
-        and (query.statuses is None or public_status(node) in query.statuses or is_lost(node, query.now))
+        and (query.statuses is None or public_status(node) in query.statuses or node.is_overdue(query.now))
     )
-
-
-def is_lost(node: NodeState, now: datetime) -> bool:
-    """Whether the node is recorded as running and its lease has run out."""
-    return node.status == "running" and not node.managed and node.lease_has_expired(now)
 
 
 class ScannedViews:
@@ -249,6 +245,7 @@ def fact_of(record: TaskRecord) -> TaskFact:
     """A task in short."""
     node = record.node
     return TaskFact(
+        task_id=record.task_id,
         agent_id=node.agent_id,
         group=record.run.group,
         status=public_status(node),
@@ -256,7 +253,7 @@ def fact_of(record: TaskRecord) -> TaskFact:
         updated_at=updated_at(record.run, node),
         started_at=node.started_at,
         ended_at=None if node.is_open else node.completed_at,
-        lost_at=node.lease.expires_at if node.status == "running" and node.lease and not node.managed else None,
+        overdue_at=node.overdue_at,
     )
 
 

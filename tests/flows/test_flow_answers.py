@@ -36,6 +36,7 @@ def test_a_flow_is_driven_from_its_beginning_to_its_end_by_what_next_says(caller
     assert next_tools(moved) == ["run_flow_task", "update_flow", "update_flow"]
     child = ask(caller, "run_flow_task", **{**moved["next"][0]["args"], "task": "write it", "child_session_key": CHILD})
     assert (child["created"], child["task"]["status"], child["flow"]["tasks"]["active"]) == (True, "queued", 1)
+    assert [one["became_ready"] for one in (made, moved, child)] == [[], [], []]
     for step in child["next"][:2]:
         args = {name: "done" if value.startswith("<") else value for name, value in step["args"].items()}
         ask(caller, step["tool"], **args)

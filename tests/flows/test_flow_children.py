@@ -206,6 +206,27 @@ def test_a_child_whose_session_is_known_to_be_gone_is_lost_after_the_grace_perio
     assert run_of(flows, flow_id).state.status == "running"
 
 
+def test_lists_and_numbers_show_a_lost_child_as_lost_before_anybody_records_it(
+    flows: Flows, caller: Caller, hands: Hands
+) -> None:
+    """A list that says "running" where the task itself says "failed" has its reader wait for nobody."""
+    flow_id = begun(flows)
+    task = f"{flow_id}:{linked(flows, flow_id)}"
+    told(flows, flow_id, "session.gone", payload={"value": CHILD})
+    hands.move(seconds=300)
+    mark = caller.registry.log_mark(flow_id)
+
+    lists = {status: ask(caller, "list_tasks", status=status)["tasks"] for status in ("all", "running", "failed")}
+    [row] = ask(caller, "list_flows")["flows"]
+    total = ask(caller, "task_stats")["total"]
+
+    shown = {status: [(row["task_id"], row["status"]) for row in rows] for status, rows in lists.items()}
+    assert shown == {"all": [(task, "failed")], "running": [], "failed": [(task, "failed")]}
+    assert (row["tasks"]["by_status"], total["current"], total["failed"]) == ({"failed": 1}, 0, 1)
+    assert ask(caller, "get_task", task_id=task)["task"]["status"] == "failed"
+    assert caller.registry.log_mark(flow_id) == mark
+
+
 def test_the_grace_period_is_a_setting(registry: Registry, hands: Hands) -> None:
     """Hosts differ in how long they take to come back."""
     patient = Registry(registry.store, Settings(root=registry.root, lost_grace_s=3600))

@@ -87,3 +87,22 @@ def test_an_empty_queue_says_the_line_that_hosts_know(caller: Caller) -> None:
     assert ask(caller, "list_tasks", agent_id="anna", order="queue")["say"] == "HEARTBEAT_OK"
     assert start(caller)["say"] == "HEARTBEAT_OK"
     assert "order queue needs agent_id" in refusal(caller, "list_tasks", order="queue")
+
+
+def test_a_claim_names_the_failed_task_that_holds_the_queue(caller: Caller) -> None:
+    """Waiting would never end: somebody has to retry or skip what failed."""
+    first = task(caller, "first", "otto")
+    task(caller, "second", depends_on=[first])
+    waiting = start(caller)
+    end(caller, start(caller, "otto"), "failed")
+
+    stuck = start(caller)
+
+    assert (waiting["reason"], waiting["next"], stuck["reason"]) == ("held", [], "held")
+    assert stuck["next"] == [
+        {
+            "tool": "get_run",
+            "args": {"run_id": first.partition(":")[0], "node_id": "work"},
+            "why": "it is failed, and holds what is queued",
+        }
+    ]

@@ -4,7 +4,7 @@ from registry.core.task_statistics import in_words
 from registry.operations.caller import Caller
 from tests.operations.changing.asking import ask
 from tests.operations.conftest import Hands
-from tests.tasks.given import end, start, task
+from tests.tasks.given import end, listed, start, task
 
 
 def test_numbers_are_told_in_all_and_by_agent_group_and_day(caller: Caller, hands: Hands) -> None:
@@ -43,6 +43,18 @@ def test_a_range_counts_what_ended_in_it(caller: Caller, hands: Hands) -> None:
     found = ask(caller, "task_stats", agent_id="anna", to="2026-01-02T00:00:00+00:00")
 
     assert (found["total"]["completed"], found["agents"]) == (1, [])
+
+
+def test_what_was_lost_too_often_counts_as_failed_before_anybody_records_it(caller: Caller, hands: Hands) -> None:
+    """Numbers and the ledger must not differ about a worker that is gone."""
+    task(caller)
+    for _ in range(3):
+        start(caller, lease_s=60)
+        hands.move(minutes=2)
+
+    total = ask(caller, "task_stats", agent_id="anna")["total"]
+
+    assert (total["pending"], total["failed"], listed(caller, status="failed")) == (0, 1, ["errand"])
 
 
 def test_nothing_ended_is_no_rate_at_all(caller: Caller) -> None:

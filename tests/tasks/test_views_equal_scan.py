@@ -41,7 +41,7 @@ PAIR = Workflow(
 steps = st.tuples(
     st.sampled_from(
         ("create", "create", "create", "run", "claim", "claim", "claim", "complete", "complete", "fail", "release",
-         "cancel", "retry", "pause", "resume", "wait", "tick", "another")
+         "cancel", "retry", "pause", "resume", "wait", "tick", "another", "archive", "no index", "damage")
     ),
     st.integers(0, 7),
 )  # fmt: skip
@@ -57,6 +57,7 @@ class World:
         self.registry = Registry.open(self._settings)
         self.claims: list[dict[str, Any]] = []
         self.made: list[str] = []
+        self.damaged: set[str] = set()
 
     @property
     def caller(self) -> Caller:
@@ -97,9 +98,24 @@ class World:
             self.at += timedelta(seconds=7 * number)
         elif what == "tick" and self.made:
             ask(self.caller, "tick_run", run_id=self.made[number % len(self.made)].partition(":")[0])
+        elif what == "archive" and self.made:
+            run_id = self.made[number % len(self.made)].partition(":")[0]
+            if self.registry.read(run_id).run.state.is_ended:
+                self.registry.store.archive.put(run_id, lambda run: None, wait_s=5)
+        elif what == "no index":
+            for path in (self.root / ".opentask").glob("index.sqlite3*"):
+                path.unlink()
+        elif what == "damage" and number == 0 and self.made:
+            self._damage(self.made[-1].partition(":")[0])
         elif what == "another":
             self.registry.store.close()
             self.registry = Registry.open(self._settings)
+
+    def _damage(self, run_id: str) -> None:
+        """What a disk or a careless hand leaves."""
+        self.damaged.add(run_id)
+        for path in (self.root / "runs").glob(f"{run_id}/*.json*"):
+            path.write_text("damage\n")
 
 
 @contextmanager
@@ -115,6 +131,8 @@ def scanned(world: World) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Run and node of every task, read by hand from the folders: a lost worker's node is ready again or failed."""
     found = []
     for path in sorted((world.root / "runs").glob("*/state.json")):
+        if path.parent.name in world.damaged:
+            continue
         run = json.loads(path.read_text())
         for recorded in run["nodes"]:
             node = recorded
@@ -172,6 +190,8 @@ def test_views_are_what_the_folders_say(history: list[tuple[str, int]]) -> None:
         )
 
         assert ledger(now) == [(task, status) for _, task, status in newest]
+        if now.damaged and (now.root / "runs").exists():
+            assert set(now.registry.views.unreadable()) == now.damaged
         for status in ("queued", "running", "completed", "failed", "cancelled"):
             assert ledger(now, status=status) == [(task, one) for _, task, one in newest if one == status]
         for agent_id in AGENTS:
@@ -183,7 +203,12 @@ def test_views_are_what_the_folders_say(history: list[tuple[str, int]]) -> None:
             )  # fmt: skip
             rows = queued(now.registry, agent_id, now=now.at)
             assert [row.record.task_id for row in rows] == [task for _, _, task in ready]
-        stats = ask(now.caller, "task_stats")["total"]
         counted = [status for _, _, status in newest]
-        assert stats["all"] == len(counted)
-        assert (stats["pending"], stats["completed"]) == (counted.count("queued"), counted.count("completed"))
+        assert ask(now.caller, "task_stats")["total"] == {
+            "current": counted.count("running"),
+            "pending": counted.count("queued"),
+            "completed": counted.count("completed"),
+            "failed": counted.count("failed"),
+            "cancelled": counted.count("cancelled"),
+            "all": len(counted),
+        }

@@ -65,7 +65,8 @@ def _require_its(agent_id: str | None, task: object) -> None:
         return  # The operation says so in its own words.
     if owner != agent_id:
         raise Conflict(
-            f"task {shown(task)!r} is {f'{owner!r}s' if owner else 'nobodys'}, not {agent_id!r}s; nothing was changed",
+            f"task {shown(task)!r} is assigned to {repr(owner) if owner else 'nobody'}, not to {agent_id!r}; "
+            "nothing was changed",
             hint="leave --agent out, or name the agent it is assigned to",
             next=(NextCall("get_task", {"task_id": task}, "shows the task"),),
         )

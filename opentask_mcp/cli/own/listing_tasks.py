@@ -1,17 +1,23 @@
 """`task list`, `list-all`, `get`, `query`, `stats`, `history`, `heartbeat`: what there is to do, and what was done."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ..building import about, arguments_of, params_of
 from ..commands import FORMS
+from ..session import Session
 from .task_options import TASK_ID, agent_of, agent_option, answer, session_of, task_command, with_nulls
+
+if TYPE_CHECKING:
+    from registry.core.record import Bag
+    from registry.operations.table import Result
 
 _QUERY: Final = FORMS["task query"]
 _GET: Final = FORMS["task get"]
 _STATS: Final = FORMS["task stats"]
 _HISTORY_ROWS: Final = 50
+_QUERY_ROWS: Final = 50
 
 
 def _list(agent_id: str | None) -> int:
@@ -30,7 +36,8 @@ def _list_all() -> int:
     from registry.operations.agent_lists import all_lists
 
     session = session_of()
-    document = with_nulls(all_lists(session.caller("list_tasks", {})))
+    found = all_lists(session.caller("list_tasks", {}))
+    document = {**with_nulls(found), "agents": [with_nulls(row) for row in found.agents]}
     if not document["warnings"]:
         del document["warnings"]
     return answer(session, "task list-all", document)
@@ -57,8 +64,24 @@ def _query(agent_id: str | None, **given: Any) -> int:
     arguments = arguments_of(_QUERY, given)
     if (agent := agent_id or session.agent) is not None:
         arguments["agent_id"] = agent_of(session, agent)
-    found = session.ask(_QUERY, arguments).plain()
-    return answer(session, "task query", {"agent_id": agent, **found})
+    return answer(session, "task query", {"agent_id": agent, **_pages(session, arguments)})
+
+
+def _pages(session: Session, arguments: dict[str, Any]) -> dict[str, Any]:
+    """As many rows as were asked for: one answer holds what fits a model, and nothing here has to fit one."""
+    page = session.ask(_QUERY, {"limit": _QUERY_ROWS, **arguments}).plain()
+    rows = _rows(page)
+    limit = int(arguments.get("limit", _QUERY_ROWS))
+    while "next_cursor" in page and len(rows) < limit:
+        page = session.ask(_QUERY, {**arguments, "limit": limit - len(rows), "cursor": page["next_cursor"]}).plain()
+        rows += _rows(page)
+    return {**page, "tasks": rows}
+
+
+def _rows(page: "Bag") -> list[Any]:
+    rows = page["tasks"]
+    assert isinstance(rows, list)
+    return rows
 
 
 def _stats(agent_id: str | None, **given: Any) -> int:
@@ -70,10 +93,18 @@ def _stats(agent_id: str | None, **given: Any) -> int:
     if agent is None or arguments or session.is_for_people:
         if agent is not None:
             arguments["agent_id"] = agent_of(session, agent)
-        return answer(session, "task stats", session.ask(_STATS, arguments).plain())
+        return answer(session, "task stats", _whole(session.ask(_STATS, arguments)))
     return answer(
         session, "task stats", with_nulls(agent_stats(session.caller("task_stats", {}), agent_of(session, agent)))
     )
+
+
+def _whole(numbers: "Result") -> dict[str, Any]:
+    """Numbers with what cannot be told yet as null; an agent's times also under the names that its list gives them."""
+    document: dict[str, Any] = with_nulls(numbers)
+    document["avg_completion_seconds"] = document["avg_completion_s"]
+    document["median_completion_seconds"] = document["median_completion_s"]
+    return document
 
 
 def _history(agent_id: str | None, limit: int, cursor: str | None) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from registry.core.run import NodeState
     from registry.registry import Registry
 
+    from ..session import Session
+
 _CLAIM: Final = FORMS["node claim"]
 _FINISH: Final = FORMS["node finish"]
 _SUMMARY_CHARS: Final = 500
@@ -33,7 +35,7 @@ def _start(agent_id: str | None, task_id: str | None, *, beside: bool, lease_s: 
     asked |= {name: value for name, value in more.items() if value is not None}
     if task_id is not None:
         asked["run_id"], asked["node_id"] = existing_task(session.registry, task_id)
-    claim = session.ask(_CLAIM, asked).plain()
+    claim = _claim(session, asked)
     if not claim["claimed"]:
         nothing: Bag = {"status": "empty", "task_id": None, "message": _why_nothing(agent, claim), **claim}
         return answer(session, "task start", nothing)
@@ -41,6 +43,17 @@ def _start(agent_id: str | None, task_id: str | None, *, beside: bool, lease_s: 
     message = f"Task {claim['task_id']} started by {agent}"
     found = {name: claim[name] for name in kept if name in claim}
     return answer(session, "task start", done(str(claim["task_id"]), message, **found))
+
+
+def _claim(session: "Session", asked: dict[str, object]) -> "Bag":
+    from registry.errors import Conflict, NodeHeld
+
+    try:
+        return session.ask(_CLAIM, asked).plain()
+    except Conflict as refusal:
+        if asked["exclusive"] and not isinstance(refusal, NodeHeld):
+            refusal.hint = "task complete or task fail ends it; --beside takes another beside it"
+        raise
 
 
 def _why_nothing(agent: str, claim: "Bag") -> str:

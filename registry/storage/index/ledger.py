@@ -67,8 +67,8 @@ def _conditions(query: TaskQuery, column: str) -> tuple[list[str], dict[str, Val
     values: dict[str, Value] = {"now": iso(query.now)}
     if query.statuses is not None:
         quoted = ", ".join(f"'{status}'" for status in sorted(query.statuses))
-        # Of a lease that ran out only its run can tell what becomes of it.
-        conditions.append(f"(nodes.public IN ({quoted}) OR nodes.lease_until <= :now)")
+        # Of work whose time ran out only its run can tell what becomes of it.
+        conditions.append(f"(nodes.public IN ({quoted}) OR nodes.overdue_at <= :now)")
     if query.group is not None:
         conditions.append("runs.task_group = :group")
         values["group"] = sound(query.group)

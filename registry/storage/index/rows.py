@@ -96,17 +96,16 @@ def node_row(run: RunState, node: NodeState) -> Row:
     """The row of a node, without its key."""
     queued, is_open = is_queued(node), node.is_open
     lease = node.lease
-    is_running = node.status == "running"
     return {
         "public": public_status(node),
-        "is_running": int(is_running),
+        "is_running": int(node.status == "running"),
         "is_queued": int(queued and node.status == "ready"),
         "is_pending": int(queued and node.status == "pending"),
         "is_open": int(is_open),
         "is_hidden": int(node.hidden),
         "agent_id": node.agent_id or None,
         "owner": lease.owner if lease is not None else None,
-        "lease_until": lease.expires_at if lease is not None and is_running and not node.managed else None,
+        "overdue_at": node.overdue_at,
         "priority": node.priority,
         "ready_at": node.ready_at or "",
         "created_at": created_at(run, node),

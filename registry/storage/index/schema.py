@@ -2,7 +2,7 @@
 
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Goes up with every change below; an index of another version is made anew."""
 
 TABLES: Final = """
@@ -51,7 +51,7 @@ CREATE TABLE nodes (
     is_hidden INTEGER NOT NULL,
     agent_id TEXT,
     owner TEXT,                         -- of its lease, whatever its status
-    lease_until TEXT,                   -- of running nodes that are not managed
+    overdue_at TEXT,                    -- when its worker is lost if nothing is heard
     priority INTEGER NOT NULL,
     ready_at TEXT NOT NULL,             -- empty where it never was
     created_at TEXT NOT NULL,

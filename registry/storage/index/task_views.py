@@ -76,7 +76,7 @@ _AGENTS: Final = """
 """
 _FACTS: Final = """
     SELECT nodes.task_id, nodes.agent_id, runs.task_group, nodes.public,
-           nodes.created_at, nodes.updated_at, nodes.started_at, nodes.ended_at, nodes.lease_until
+           nodes.created_at, nodes.updated_at, nodes.started_at, nodes.ended_at, nodes.overdue_at
     FROM nodes CROSS JOIN runs ON runs.id = nodes.run
     WHERE NOT nodes.is_hidden AND NOT runs.is_archived AND nodes.task_id > :after {agent}
     ORDER BY nodes.task_id LIMIT :limit
@@ -169,7 +169,7 @@ class IndexedTasks:
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(sql, values).fetchall()
-            yield from (TaskFact(*row[1:]) for row in rows)
+            yield from (TaskFact(*row) for row in rows)
             if len(rows) < _FACTS_CHUNK:
                 return
             values["after"] = rows[-1][0]

@@ -51,7 +51,7 @@ CHANGES = (
 STEPS = (
     *CHANGES, *CHANGES,
     "create", "create", "die", "die", "die by file", "let time pass", "make and die", "copy in", "take away",
-    "archive", "archive", "restore", "delete", "delete its file", "spoil",
+    "hide", "archive", "archive", "restore", "delete", "delete its file", "spoil",
     "look at runs", "look at runs", "look at tasks", "look at queues",
 )  # fmt: skip
 Step = tuple[str, str, str, int]
@@ -132,6 +132,8 @@ def _do(world: World, what: str, name: str, node_id: str, number: int) -> None:
                 world.take_away(name)
                 # Another run put in its place before anybody looks is found only where its files are compared.
                 world.lists(number).page(RunQuery(), limit=100)
+        case "hide":
+            world.hide(name, node_id, process=number)
         case "archive":
             world.archive(number).put(name, lambda run: None, wait_s=5)
         case "restore":

@@ -11,8 +11,9 @@ from typing import Any, Final
 from registry.core.claimable import queue_key
 from registry.core.commands import AnyCommand, CreateRun
 from registry.core.decide import decide, decide_creation
+from registry.core.draft import Draft
 from registry.core.events import Facts
-from registry.core.names import AgentId, RunId
+from registry.core.names import AgentId, NodeId, RunId
 from registry.core.run import Actor
 from registry.core.workflow import NodeDefinition, Retry, Workflow
 from registry.errors import RegistryError
@@ -106,6 +107,16 @@ class World:
             writer.mark(run_id)
             writer.close()
         self._change(self._deaf, run_id, command)
+
+    def hide(self, run_id: RunId, node_id: NodeId, *, process: int = 0) -> None:
+        """Take a task out of all lists, as somebody does who deletes it; its run keeps it."""
+        store = self.process(process)
+        with store.locked(run_id, wait_s=5, op="test") as session:
+            draft = Draft(session.run, Facts(now=self.at, run_dir=f"/runs/{run_id}"), PERSON)
+            if not draft.node(node_id).hidden:
+                draft.change(node_id, hidden=True)
+                draft.tell("run.hidden", node_id)
+                session.commit(draft.decision(wake_at=session.run.state.wake_at))
 
     def create_and_die(self, run_id: RunId) -> None:
         """A maker that is killed behind the rename; not even its mark is left."""

@@ -50,6 +50,7 @@ def test_an_agent_has_one_task_in_hand_unless_it_says_otherwise(cli: Cli) -> Non
     shown = cli("task", "list", "--agent", "anna").answer
 
     assert (refused.status, refused.error["code"]) == (4, "conflict")
+    assert refused.error["hint"] == "task complete or task fail ends it; --beside takes another beside it"
     assert beside["task_id"] == second
     assert (shown["current_task"]["title"], [row["title"] for row in shown["running_tasks"]]) == ("Second", ["First"])
 
@@ -100,6 +101,7 @@ def test_an_agent_does_not_end_or_cancel_another_agents_task(cli: Cli) -> None:
     cancelled = cli("task", "cancel", "--agent", "otto", "--task-id", made)
 
     assert (ended.status, cancelled.status) == (4, 4)
+    assert cancelled.error["message"] == f"task '{made}' is assigned to 'anna', not to 'otto'; nothing was changed"
     assert "is with 'anna' (attempt 1), not with 'otto'" in ended.error["message"]
     assert cli("task", "get", made).answer["task"]["status"] == "running"
 
@@ -140,6 +142,43 @@ def test_an_agent_must_be_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
     assert "--agent is missing" in cli("task", "start").error["message"]
     monkeypatch.setenv("OPENTASK_AGENT_ID", "anna")
     assert cli("heartbeat").out == "HEARTBEAT_OK\n"
+
+
+def test_an_agent_that_has_no_tasks_yet_is_listed_with_every_key(cli: Cli) -> None:
+    """null says that nothing was ever changed; a missing key breaks a script."""
+    (cli.root / "opentask.toml").write_text('[agents.anna]\nname = "Anna"\n')
+
+    assert cli("task", "list-all").answer["agents"] == [
+        {
+            "agent_id": "anna",
+            "agent_name": "Anna",
+            "task_count": {"current": 0, "pending": 0, "completed": 0, "failed": 0},
+            "last_updated": None,
+        }
+    ]
+
+
+def test_the_numbers_of_a_range_have_every_key_of_those_of_all_time(cli: Cli) -> None:
+    """A script that adds a range must not find other names, or none."""
+    created(cli, "x")
+    whole = cli("task", "stats", "--agent", "anna").answer
+
+    ranged = cli("task", "stats", "--agent", "anna", "--from", "2020-01-01T00:00:00Z").answer
+
+    assert {name: ranged[name] for name in whole} == whole
+
+
+def test_a_query_gives_as_many_rows_as_were_asked_for(cli: Cli) -> None:
+    """What fits a model's answer is no limit for a script: 50 rows unless it says otherwise, up to 500."""
+    for number in range(52):
+        created(cli, f"task {number}")
+
+    pages = [cli("task", "query", "--agent", "anna", *more).answer for more in ((), ("--limit", "500"))]
+    rest = cli("task", "query", "--agent", "anna", "--cursor", pages[0]["next_cursor"]).answer
+
+    assert [len(page["tasks"]) for page in (*pages, rest)] == [50, 52, 2]
+    assert [*pages[0]["tasks"], *rest["tasks"]] == pages[1]["tasks"]
+    assert ["next_cursor" in page for page in (pages[1], rest)] == [False, False]
 
 
 @pytest.mark.parametrize(
