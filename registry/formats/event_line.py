@@ -134,7 +134,8 @@ def _has_machine_part(line: Document) -> bool:
         and isinstance(line.get("rev"), int)
         and isinstance(txn, list)
         and len(txn) == 2
-        and all(isinstance(number, int) for number in txn)
+        and isinstance(txn[0], int)
+        and isinstance(txn[1], int)
     )
 
 

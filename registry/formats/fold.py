@@ -6,7 +6,7 @@ stands in `Mark`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from ..core.patch import Document, Op, advance, apply, run_of
@@ -49,9 +49,12 @@ class Fold:
         self._start = run
         self._document: Document | None = None
         self._ops: dict[str, list[Op]] = {}
-        self._log = run.log if run is not None else Log()
+        log = run.log if run is not None else Log()
+        # Plain values, of which `log` and `mark` are made when they are asked for: not once a mutation.
+        self._rev, self._state_rev, self._seq, self._last_at = log.rev, log.state_rev, log.seq, log.last_at
+        self._offset, self._snapshot, self._control, self._tip = mark.offset, mark.snapshot, mark.control, mark.tip
+        self._unadopted = mark.unadopted
         self._taken = 0
-        self.mark = mark
 
     @property
     def is_started(self) -> bool:
@@ -61,7 +64,12 @@ class Fold:
     @property
     def log(self) -> Log:
         """The numbers reached."""
-        return self._log
+        return Log(rev=self._rev, state_rev=self._state_rev, seq=self._seq, last_at=self._last_at)
+
+    @property
+    def mark(self) -> Mark:
+        """How far it was folded."""
+        return Mark(self._offset, self._snapshot, self._control, self._tip, self._unadopted)
 
     def take(self, mutation: Mutation) -> None:
         """Carry one mutation out.
@@ -70,38 +78,33 @@ class Fold:
             ValueError: it does not fit the run, though its checksums are right.
         """
         last = mutation.last
-        state_rev, control, snapshot_at = self._log.state_rev, self.mark.control, self.mark.snapshot
+        snapshot_at = self._snapshot
         snapshot = last.get("snapshot")
+        changed: Mapping[str, Json]
         if isinstance(snapshot, dict):
             self._document, self._ops = snapshot, {}
             numbers = snapshot.pop("log", None)
-            changed: Mapping[str, Json] = numbers if isinstance(numbers, dict) else {}
+            changed = numbers if isinstance(numbers, dict) else {}
             snapshot_at = mutation.offset
         elif self.is_started:
             changed = self._carry_out(last.get("patch"))
         else:
             raise ValueError("the trail begins without a snapshot")
-        state_rev = _whole(changed.get("stateRev"), state_rev)
-        control = _whole(changed.get("control"), control)
+        self._rev, self._seq = number(last, "rev"), number(last, "seq")
+        if changed:
+            self._state_rev = _whole(changed.get("stateRev"), self._state_rev)
+            self._control = _whole(changed.get("control"), self._control)
         timestamp = last.get("timestamp")
-        self._log = Log(
-            rev=number(last, "rev"),
-            state_rev=state_rev,
-            seq=number(last, "seq"),
-            last_at=timestamp if isinstance(timestamp, str) else self._log.last_at,
-        )
-        self.mark = Mark(
-            offset=mutation.end,
-            snapshot=snapshot_at,
-            control=control,
-            tip=mutation.tip,
-            unadopted=without_adopted(self.mark.unadopted, mutation.lines),
-        )
+        if isinstance(timestamp, str):
+            self._last_at = timestamp
+        self._offset, self._snapshot, self._tip = mutation.end, snapshot_at, mutation.tip
+        if self._unadopted:
+            self._unadopted = without_adopted(self._unadopted, mutation.lines)
         self._taken += 1
 
     def leave(self, span: Span) -> None:
         """Take note of lines that are not ours."""
-        self.mark = replace(self.mark, unadopted=joined(self.mark.unadopted, span))
+        self._unadopted = joined(self._unadopted, span)
 
     def _carry_out(self, patch: Json) -> Mapping[str, Json]:
         if patch is None:
@@ -110,9 +113,10 @@ class Fold:
             raise ValueError("a patch is not an object")
         parts = cast("dict[str, list[Op]]", patch)
         numbers: Document = {"log": {}}
+        rest: Mapping[str, list[Op]] = parts
         if "log" in parts:
             apply(numbers, {"log": parts["log"]})
-        rest = {name: ops for name, ops in parts.items() if name != "log"}
+            rest = {name: ops for name, ops in parts.items() if name != "log"}
         if self._document is not None:
             apply(self._document, rest)
         else:
@@ -128,9 +132,9 @@ class Fold:
         """
         try:
             if self._document is not None:
-                return run_of(self._document, self._log)
+                return run_of(self._document, self.log)
             if self._start is not None:
-                return advance(self._start, self._ops, self._log) if self._taken else self._start
+                return advance(self._start, self._ops, self.log) if self._taken else self._start
         except KeyError as error:
             raise ValueError(f"the trail names {error}, which the run does not have") from error
         raise ValueError("the trail holds no snapshot to begin from")
