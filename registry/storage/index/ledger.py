@@ -25,7 +25,7 @@ _TASKS_OF: Final = {
         "SELECT task_id FROM nodes WHERE child_key = :session",
         """SELECT nodes.task_id FROM links CROSS JOIN runs ON runs.id = links.run
            CROSS JOIN nodes ON nodes.task_id > runs.run_id || ':' AND nodes.task_id < runs.run_id || ';'
-           WHERE links.kind = 'session' AND links.name = :session AND runs.source_key = :session""",
+           WHERE links.name = :session AND runs.source_key = :session""",
     ),
     "run": ("SELECT task_id FROM nodes WHERE task_id > :run || ':' AND task_id < :run || ';'",),
 }

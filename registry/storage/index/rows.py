@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from ...core.digest import digest_of, own_session_keys, titles_searched, words_searched
+from ...core.digest import agents_of, digest_of, own_session_keys, titles_searched, words_searched
 from ...core.names import RunId, task_id
 from ...core.run import NodeState, RunState
 from ...core.tasks import created_at, public_status, updated_at
@@ -18,8 +18,8 @@ from ..views import is_queued
 
 Value = str | int | bytes | None
 Row = dict[str, Value]
-Link = tuple[str, str]
-"""Kind and name."""
+Part = tuple[str, str]
+"""Whose run it is: workflow or agent, and which."""
 
 RUNS: Final = "runs"
 ARCHIVE: Final = "archive"
@@ -124,10 +124,28 @@ def node_rows(run: RunState) -> Iterator[Row]:
         yield {"task_id": task_id(run.run_id, node.id), **node_row(run, node)}
 
 
-def links(run: RunState) -> set[Link]:
-    """What a run is looked up by: its workflow, and the agent and sessions that are not its nodes'."""
-    found = {("workflow", run.workflow_id), ("agent", run.source_agent_id)}
-    return found | {("session", key) for key in own_session_keys(run)}
+def links(run: RunState) -> set[str]:
+    """The sessions of a run that are not its nodes'."""
+    return own_session_keys(run)
+
+
+def parts(run: RunState) -> set[Part]:
+    """Whose run it is: of which workflow, and of which agents."""
+    return {("workflow", run.workflow_id), *(("agent", agent) for agent in agents_of(run))}
+
+
+def has_same_parts(before: RunState, after: RunState) -> bool:
+    """Whether it is nobody else's run now."""
+    if (before.workflow_id, before.source_agent_id) != (after.workflow_id, after.source_agent_id):
+        return False
+    return len(before.nodes) == len(after.nodes) and all(
+        node is (former := before.nodes.get(node_id)) or (former is not None and _agents(former) == _agents(node))
+        for node_id, node in after.nodes.items()
+    )
+
+
+def _agents(node: NodeState) -> tuple[str | None, str | None]:
+    return node.agent_id, node.lease.owner if node.lease is not None else None
 
 
 def titles(run: RunState) -> str:

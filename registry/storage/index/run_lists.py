@@ -18,39 +18,24 @@ _LOOKS_MAX: Final = 4
 """Runs that change faster than that are shown as they were a moment ago."""
 
 _FEW: Final = 1_000
-"""So many runs of an agent, session or workflow are gathered and sorted; of more, the newest runs are gone through."""
+"""So many runs of a session are gathered and sorted; of more, the newest runs are gone through."""
 
 _COLUMNS: Final = "runs.run_id, runs.updated_at, runs.place, runs.digest, runs.log_size, runs.log_ns, runs.state_ns"
-_RUNS_OF: Final = {
-    "workflow": ("SELECT run FROM links WHERE kind = 'workflow' AND name = :workflow",),
-    "agent": (
-        "SELECT run FROM links WHERE kind = 'agent' AND name = :agent",
-        "SELECT run FROM nodes WHERE agent_id = :agent",
-        "SELECT run FROM nodes WHERE owner = :agent",
-    ),
-    "session": (
-        "SELECT run FROM links WHERE kind = 'session' AND name = :session",
-        "SELECT run FROM nodes WHERE session_key = :session",
-        "SELECT run FROM nodes WHERE child_key = :session",
-    ),
-}
-"""The runs that somebody has a part in: numbers, some of them twice."""
+_RUNS_OF_SESSION: Final = (
+    "SELECT run FROM links WHERE name = :session",
+    "SELECT run FROM nodes WHERE session_key = :session",
+    "SELECT run FROM nodes WHERE child_key = :session",
+)
+"""The runs that a session has a part in: numbers, some of them twice."""
 
-_OF_THIS_RUN: Final = {
-    "workflow": "runs.workflow_id = :workflow",
-    "agent": """(
-        EXISTS (SELECT 1 FROM links WHERE kind = 'agent' AND name = :agent AND run = runs.id)
-        OR EXISTS (SELECT 1 FROM nodes WHERE agent_id = :agent
-                   AND task_id > runs.run_id || ':' AND task_id < runs.run_id || ';')
-        OR EXISTS (SELECT 1 FROM nodes WHERE owner = :agent
-                   AND task_id > runs.run_id || ':' AND task_id < runs.run_id || ';'))""",
-    "session": """(
-        EXISTS (SELECT 1 FROM links WHERE kind = 'session' AND name = :session AND run = runs.id)
-        OR EXISTS (SELECT 1 FROM nodes WHERE session_key = :session
-                   AND task_id > runs.run_id || ':' AND task_id < runs.run_id || ';')
-        OR EXISTS (SELECT 1 FROM nodes WHERE child_key = :session
-                   AND task_id > runs.run_id || ':' AND task_id < runs.run_id || ';'))""",
-}
+_OF_WORKFLOW: Final = "runs.workflow_id = :workflow"
+_OF_AGENT: Final = "EXISTS (SELECT 1 FROM parts WHERE run = runs.id AND kind = 'agent' AND name = :agent)"
+_OF_SESSION: Final = """(
+    EXISTS (SELECT 1 FROM links WHERE name = :session AND run = runs.id)
+    OR EXISTS (SELECT 1 FROM nodes WHERE session_key = :session
+               AND task_id > runs.run_id || ':' AND task_id < runs.run_id || ';')
+    OR EXISTS (SELECT 1 FROM nodes WHERE child_key = :session
+               AND task_id > runs.run_id || ':' AND task_id < runs.run_id || ';'))"""
 _HAS_TEXT: Final = (
     "(instr(runs.words, :text) OR instr((SELECT text FROM titles WHERE titles.run_id = runs.run_id), :text))"
 )
@@ -93,60 +78,66 @@ def _digest(row: _Found) -> RunDigest:
 
 
 def _found(connection: sqlite3.Connection, query: RunQuery, limit: int) -> list[_Found]:
-    conditions, values = _conditions(query)
-    values["limit"] = limit
     statuses = _STATUSES if query.statuses is None else tuple(sorted(query.statuses))
-    rarest = _rarest(connection, query, values)
+    values: dict[str, Value] = {"archived": int(query.archived), "limit": limit}
+    named = {"workflow": query.workflow_id, "agent": query.agent_id, "session": query.session_key}
+    values |= {kind: sound(name) for kind, name in named.items() if name is not None}
+    conditions = _conditions(query, values)
     found: list[_Found] = []
-    if rarest is not None:
+    if query.session_key is not None and _are_few(connection, values):
         quoted = ", ".join(f"'{status}'" for status in statuses)
-        those = f"runs.id IN ({' UNION '.join(_RUNS_OF[rarest])}) AND runs.status IN ({quoted})"
-        found += connection.execute(_select("NOT INDEXED", [those, *conditions]), values)
+        those = f"runs.id IN ({' UNION '.join(_RUNS_OF_SESSION)}) AND runs.status IN ({quoted})"
+        found += connection.execute(_select("runs", "runs NOT INDEXED", [those, *conditions], query), values)
     else:
+        order, rows, whose = _way(query)
         # One after the other, because only within one status the index has them in the order of the list.
-        select = _select("INDEXED BY runs_by_status", ["runs.status = :status", *conditions])
+        select = _select(order, rows, [*whose, f"{order}.status = :status", *conditions], query)
         for status in statuses:
             found += connection.execute(select, {**values, "status": status})
     return sorted(found, key=lambda row: (row[1], row[0]), reverse=True)[:limit]
 
 
-def _select(by: str, conditions: Sequence[str]) -> str:
+def _way(query: RunQuery) -> tuple[str, str, list[str]]:
+    """Which table has the runs in order, how it is read, and whose runs it is asked for."""
+    if query.agent_id is None and query.workflow_id is None:
+        return "runs", "runs INDEXED BY runs_by_status", []
+    whose = "workflow" if query.agent_id is None else "agent"
+    rows = "parts INDEXED BY parts_in_order CROSS JOIN runs ON runs.id = parts.run"
+    return "parts", rows, [f"parts.kind = '{whose}' AND parts.name = :{whose}"]
+
+
+def _select(order: str, rows: str, conditions: Sequence[str], query: RunQuery) -> str:
+    """A query of one stretch of a list; `order` is the table whose columns it is ordered by."""
+    bounds = [f"{order}.is_archived = :archived"]
+    if query.changed_since is not None:
+        bounds.append(f"{order}.updated_at >= :day")
+    if query.after is not None:
+        bounds.append(f"({order}.updated_at, {order}.run_id) < (:after_at, :after_id)")
     return (
-        f"SELECT {_COLUMNS} FROM runs {by} WHERE runs.is_archived = :archived AND {' AND '.join(conditions)} "
-        "ORDER BY runs.updated_at DESC, runs.run_id DESC LIMIT :limit"
+        f"SELECT {_COLUMNS} FROM {rows} WHERE {' AND '.join([*bounds, *conditions])} "
+        f"ORDER BY {order}.updated_at DESC, {order}.run_id DESC LIMIT :limit"
     )
 
 
-def _conditions(query: RunQuery) -> tuple[list[str], dict[str, Value]]:
-    conditions: list[str] = []
-    values: dict[str, Value] = {"archived": int(query.archived)}
-    named = {"workflow": query.workflow_id, "agent": query.agent_id, "session": query.session_key}
-    for kind, name in named.items():
-        if name is not None:
-            conditions.append(_OF_THIS_RUN[kind])
-            values[kind] = sound(name)
+def _conditions(query: RunQuery, values: dict[str, Value]) -> list[str]:
+    """What is asked of each run; puts the values of it, and of the bounds, to the others."""
+    asked = {_OF_WORKFLOW: query.workflow_id, _OF_AGENT: query.agent_id, _OF_SESSION: query.session_key}
+    conditions = [condition for condition, name in asked.items() if name is not None]
     if query.text is not None:
         conditions.append(_HAS_TEXT)
         values["text"] = sound(query.text)
     if query.changed_since is not None:
         # The text of a time says only about when that was: it may be of any time zone.
-        conditions.append("runs.updated_us >= :since AND runs.updated_at >= :day")
+        conditions.append("runs.updated_us >= :since")
         values["since"] = microseconds(query.changed_since)
         values["day"] = f"{max(query.changed_since, _FIRST_DAY) - timedelta(days=1):%Y-%m-%d}"
     if query.after is not None:
-        conditions.append("(runs.updated_at, runs.run_id) < (:after_at, :after_id)")
         values["after_at"], values["after_id"] = (sound(part) for part in query.after)
-    return conditions, values
+    return conditions
 
 
-def _rarest(connection: sqlite3.Connection, query: RunQuery, values: dict[str, Value]) -> str | None:
-    """The filter that leaves few runs, if one does."""
-    named = {"workflow": query.workflow_id, "agent": query.agent_id, "session": query.session_key}
-    counted = {}
-    for kind, name in named.items():
-        if name is not None:
-            each = " UNION ALL ".join(_RUNS_OF[kind])
-            counting = f"SELECT count(*) FROM (SELECT * FROM ({each}) LIMIT {_FEW + 1})"
-            counted[kind] = int(connection.execute(counting, values).fetchone()[0])
-    rarest = min(counted, key=lambda kind: counted[kind], default=None)
-    return rarest if rarest is not None and counted[rarest] <= _FEW else None
+def _are_few(connection: sqlite3.Connection, values: dict[str, Value]) -> bool:
+    """Whether a session has so few runs that they can be gathered."""
+    each = " UNION ALL ".join(_RUNS_OF_SESSION)
+    counting = f"SELECT count(*) FROM (SELECT * FROM ({each}) LIMIT {_FEW + 1})"
+    return int(connection.execute(counting, values).fetchone()[0]) <= _FEW

@@ -32,13 +32,25 @@ CREATE INDEX runs_to_wake ON runs (wake_at) WHERE wake_at IS NOT NULL;
 
 CREATE TABLE titles (run_id TEXT PRIMARY KEY, text TEXT NOT NULL);
 
-CREATE TABLE links (                    -- what a run is looked up by beside its nodes
-    kind TEXT NOT NULL,                 -- workflow, agent or session
+CREATE TABLE links (                    -- sessions of the run itself, which stand at no node
     name TEXT NOT NULL,
     run INTEGER NOT NULL,
-    PRIMARY KEY (kind, name, run)
+    PRIMARY KEY (name, run)
 ) WITHOUT ROWID;
 CREATE INDEX links_of_run ON links (run);
+
+CREATE TABLE parts (                    -- whose runs these are, with what lists are ordered by
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    kind TEXT NOT NULL,                 -- workflow or agent
+    name TEXT NOT NULL,
+    is_archived INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    run_id TEXT NOT NULL
+);
+CREATE INDEX parts_in_order ON parts (kind, name, is_archived, status, updated_at, run_id);
+CREATE INDEX parts_of_run ON parts (run);
 
 CREATE TABLE nodes (
     task_id TEXT PRIMARY KEY,
@@ -90,13 +102,20 @@ FORGET_UNREAD: Final = "DELETE FROM unread WHERE run_id = ?"
 FORGET_RUN: Final = (
     "DELETE FROM nodes WHERE task_id > :run_id || ':' AND task_id < :run_id || ';'",
     "DELETE FROM links WHERE run IN (SELECT id FROM runs WHERE run_id = :run_id)",
+    "DELETE FROM parts WHERE run IN (SELECT id FROM runs WHERE run_id = :run_id)",
     "DELETE FROM titles WHERE run_id = :run_id",
     "DELETE FROM runs WHERE run_id = :run_id",
     "DELETE FROM unread WHERE run_id = :run_id",
     "DELETE FROM dirty WHERE run_id = :run_id",
 )
 PUT_TITLES: Final = "INSERT OR REPLACE INTO titles (run_id, text) VALUES (?, ?)"
-PUT_LINK: Final = "INSERT OR IGNORE INTO links (kind, name, run) VALUES (?, ?, ?)"
+PUT_LINK: Final = "INSERT OR IGNORE INTO links (name, run) VALUES (?, ?)"
+PUT_PART: Final = (
+    "INSERT INTO parts (run, kind, name, is_archived, status, updated_at, run_id) "
+    "SELECT id, ?, ?, is_archived, status, updated_at, run_id FROM runs WHERE id = ?"
+)
+PARTS_WENT_ON: Final = "UPDATE parts SET status = ?, updated_at = ? WHERE run = ?"
+DROP_PARTS: Final = "DELETE FROM parts WHERE run = ?"
 DROP_TITLES: Final = "DELETE FROM titles WHERE run_id = ?"
 DROP_LINKS: Final = "DELETE FROM links WHERE run = ?"
 DROP_NODES: Final = "DELETE FROM nodes WHERE task_id > ? || ':' AND task_id < ? || ';'"

@@ -130,6 +130,10 @@ def _put_difference(connection: sqlite3.Connection, run: int, before: RunState, 
     _update(connection, "runs", "id", run, columns)
     if rows.links(before) != rows.links(after):
         _put_links(connection, run, after)
+    if not rows.has_same_parts(before, after):
+        _put_parts(connection, run, after)
+    elif (before.status, before.updated_at) != (after.status, after.updated_at):
+        connection.execute(schema.PARTS_WENT_ON, (after.status, after.updated_at, run))
     if not rows.has_same_titles(before, after):
         connection.execute(schema.PUT_TITLES, (after.run_id, rows.titles(after)))
     for node_id, node in after.nodes.items():
@@ -160,9 +164,11 @@ def put(connection: sqlite3.Connection, run: Indexed) -> None:
     connection.execute(schema.FORGET_UNREAD, (run.run_id,))
     if run.state is None:
         connection.execute(schema.DROP_LINKS, (number,))
+        connection.execute(schema.DROP_PARTS, (number,))
         connection.execute(schema.DROP_TITLES, (run.run_id,))
         return
     _put_links(connection, number, run.state)
+    _put_parts(connection, number, run.state)
     connection.execute(schema.PUT_TITLES, (run.run_id, rows.titles(run.state)))
     for node in rows.node_rows(run.state):
         _insert(connection, "nodes", {**node, "run": number})
@@ -176,7 +182,13 @@ def forget(connection: sqlite3.Connection, run_id: RunId) -> None:
 
 def _put_links(connection: sqlite3.Connection, run: int, state: RunState) -> None:
     connection.execute(schema.DROP_LINKS, (run,))
-    connection.executemany(schema.PUT_LINK, [(kind, name, run) for kind, name in rows.links(state)])
+    connection.executemany(schema.PUT_LINK, [(name, run) for name in rows.links(state)])
+
+
+def _put_parts(connection: sqlite3.Connection, run: int, state: RunState) -> None:
+    """Write whose run it is; its row is there already."""
+    connection.execute(schema.DROP_PARTS, (run,))
+    connection.executemany(schema.PUT_PART, [(kind, name, run) for kind, name in rows.parts(state)])
 
 
 def _insert(connection: sqlite3.Connection, table: str, row: Row) -> int:
