@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from .. import clock
 from ..core.claimable import holding, ready_work
+from ..core.conditions import keys_awaited
 from ..core.names import AgentId, NodeId, RunId, task_id
 from ..core.run import NodeState, Run
 from ..core.tasks import split_task_id
@@ -165,7 +166,8 @@ def _with_inputs(
 
 
 def _after_claim(run: Run, node: NodeState, fence: str, brief: Brief) -> tuple[NextStep, ...]:
-    steps = [finish_step(run.state.run_id, node, fence=fence)]
+    awaited = keys_awaited(run.plan, run.state.nodes, node.id)
+    steps = [finish_step(run.state.run_id, node, fence=fence, result_keys=awaited)]
     if brief.rest is not None:
         path, offset = brief.rest
         why = "the rest of the brief" if offset else f"the whole prompt of {node.id}"

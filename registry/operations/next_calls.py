@@ -5,6 +5,7 @@ something the agent does with its own tools. Texts are our own words and ids, ne
 somebody put into a run.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -78,8 +79,12 @@ def step(tool: str, args: Bag, why: str) -> NextStep:
     return NextStep(tool=tool, args=args, why=why)
 
 
-def finish_step(run_id: str, node: NodeState, *, fence: str = "<fence>") -> NextStep:
-    """finish_node ready to fill; with the fence where the caller just got it."""
+def finish_step(run_id: str, node: NodeState, *, fence: str = "<fence>", result_keys: Iterable[str] = ()) -> NextStep:
+    """finish_node ready to fill; with the fence where the caller just got it.
+
+    Args:
+        result_keys: What conditions will read of the node's result.
+    """
     args: Bag = {
         "run_id": run_id,
         "node_id": node.id,
@@ -88,6 +93,9 @@ def finish_step(run_id: str, node: NodeState, *, fence: str = "<fence>") -> Next
         "summary": "<what came of it, in a sentence>",
         "report": "<report in Markdown>",
     }
+    payload: Bag = {key: f"<{key}>" for key in result_keys}
+    if payload:
+        args["payload"] = payload
     return step("finish_node", args, "hand in the work; or outcome failed with error, waiting, released")
 
 

@@ -3,8 +3,8 @@
 from pydantic_core import to_json
 
 from ...errors import LimitExceeded
+from ..conditions import keys_awaited
 from ..draft import Draft
-from ..expressions import ExpressionFault, NodeReference, parse_when
 from ..limits import RESULT_BYTES_MAX
 from ..names import NodeId, shown
 from ..record import Bag
@@ -50,25 +50,9 @@ def warn_of_missing_keys(draft: Draft, node_id: NodeId, payload: Bag) -> None:
     What is absent is null, and `==` with null is quietly false: a forgotten payload would skip work
     that nobody decided to skip.
     """
-    for reader in draft.nodes.values():
-        condition = draft.plan.nodes[reader.id].when
-        if reader.status != "pending" or not condition:
-            continue
-        for key in _keys_read(condition, node_id):
-            if key not in payload:
-                draft.warnings.append(
-                    f"missing_result: payload has no {shown(key)!r}, which the condition of node {reader.id!r} reads: "
-                    "it is null there"
-                )
-
-
-def _keys_read(condition: str, node_id: NodeId) -> list[str]:
-    try:
-        references = parse_when(condition).references().nodes
-    except ExpressionFault:
-        return []  # Its node fails by it when its turn comes, with the fault.
-    return list(dict.fromkeys(one.key for one in references if _is_result_of(one, node_id) and one.key is not None))
-
-
-def _is_result_of(reference: NodeReference, node_id: NodeId) -> bool:
-    return reference.node_id == node_id and reference.attribute == "result"
+    for key, reader in keys_awaited(draft.plan, draft.nodes, node_id).items():
+        if key not in payload:
+            draft.warnings.append(
+                f"missing_result: payload has no {shown(key)!r}, which the condition of node {reader!r} reads: "
+                "it is null there"
+            )

@@ -21,6 +21,25 @@ from tests.operations.changing.asking import (
 )
 from tests.operations.conftest import Hands
 
+CONDITIONAL = """---
+workflowId: conditional
+title: Fix what a scan finds
+nodes:
+  - {id: scan, title: Scan, kind: session_turn, prompt: Scan.}
+  - {id: fix, title: Fix, kind: session_turn, prompt: Fix., needs: [scan], when: nodes.scan.result.findings > 0}
+  - {id: tell, title: Tell, kind: session_turn, prompt: Tell., needs: [scan], when: nodes.scan.result.kind == "bug"}
+---
+"""
+
+
+def test_a_claim_shows_the_result_that_later_conditions_read(caller: Caller) -> None:
+    """What is absent is null and skips work quietly; the keys are in the call that hands in the result."""
+    ask(caller, "scaffold_run", run_id="audit-1", workflow_text=CONDITIONAL)
+
+    (step,) = claimed(caller, node_id="scan")["next"]
+
+    assert (step["tool"], step["args"]["payload"]) == ("finish_node", {"findings": "<findings>", "kind": "<kind>"})
+
 
 def test_a_claim_holds_all_its_worker_needs(caller: Caller) -> None:
     """A child knows nothing else: whatever is missing here costs it a call or is guessed."""

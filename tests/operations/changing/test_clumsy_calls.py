@@ -79,6 +79,20 @@ def test_a_placeholder_that_was_copied_is_refused(caller: Caller) -> None:
     )
 
 
+def test_a_placeholder_inside_an_object_is_refused_where_it_is_its_own_key(caller: Caller) -> None:
+    """A run about `<project>` would begin; an object of the caller's own may hold brackets all the same."""
+    (caller.registry.root / "workflows").mkdir(exist_ok=True)
+
+    assert (
+        refusal(caller, "scaffold_run", workflow_path="audit", inputs={"project": "<project>"}).splitlines()[0]
+        == "invalid_request: inputs.project is still the placeholder; put the real value in its place"
+    )
+    given_run(caller)
+    assert ask(caller, "append_event", run_id="audit-1", event="note.tag", payload={"tag": "<div>"})["event"] == (
+        "note.tag"
+    )
+
+
 def test_a_completion_without_its_report_names_the_file_and_the_same_call_with_it(caller: Caller) -> None:
     """The work is done; only the report is missing, and the call is one argument away from right."""
     given_run(caller)
