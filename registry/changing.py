@@ -35,6 +35,8 @@ _SYSTEM: Final = Actor(kind="system", id="registry", via="file")
 TICK: Final = Tick(actor=_SYSTEM)
 """What the registry asks of a run when nobody asks for more."""
 
+_FOREIGN_MAX: Final = 16
+"""Stretches of others' lines taken in before one change; where somebody keeps writing, the rest waits for the next."""
 _INBOX_ACTIONS_ONLY: Final = frozenset({"pause", "resume", "retry", "skip", "approve", "send_message", "patch_cron"})
 """Actions that stand in `control.jsonl`; its other readers know no others."""
 
@@ -111,8 +113,10 @@ def _take_in(registry: Registry, session: Session) -> Iterable[str]:
         notices.extend(decision.warnings)
         session.commit(decision, inbox_judged=isinstance(command, ApplyInbox))
 
-    foreign = session.foreign_lines()
-    if foreign is not None:
+    for _ in range(_FOREIGN_MAX):
+        foreign = session.foreign_lines()
+        if foreign is None:
+            break
         commit(foreign)
     lines = session.inbox()
     if lines:

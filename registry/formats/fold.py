@@ -141,23 +141,24 @@ class Fold:
 
 
 def without_adopted(spans: tuple[Span, ...], lines: Iterable[Document]) -> tuple[Span, ...]:
-    """The spans that these events neither adopt nor, as a repair does, leave where they lie."""
+    """The spans that these events neither adopt nor, as a repair does, call damaged or adopted long ago."""
     if not spans:
         return spans
     left = list(spans)
     for line in lines:
         payload = line.get("payload")
         if line.get("event") == "log.adopted" and isinstance(payload, dict):
-            left = _without(left, payload.get("offset"), payload.get("bytes"))
+            left = without(left, payload.get("offset"), payload.get("bytes"))
         elif line.get("event") == "log.repaired" and isinstance(payload, dict):
-            damaged = payload.get("damaged")
-            for found in damaged if isinstance(damaged, list) else []:
-                if isinstance(found, list) and len(found) == 2:
-                    left = _without(left, *found)
+            for spans_of in (payload.get("damaged"), payload.get("adopted")):
+                for found in spans_of if isinstance(spans_of, list) else []:
+                    if isinstance(found, list) and len(found) == 2:
+                        left = without(left, *found)
     return tuple(left)
 
 
-def _without(spans: list[Span], offset: Json, size: Json) -> list[Span]:
+def without(spans: list[Span], offset: Json, size: Json) -> list[Span]:
+    """The spans less one, which may cut any of them in two."""
     if not isinstance(offset, int) or not isinstance(size, int):
         return spans
     return [rest for span in spans for rest in _outside(span, offset, offset + size)]

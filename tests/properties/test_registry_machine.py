@@ -247,7 +247,7 @@ class Life(RuleBasedStateMachine):
         lines = lines_of(self.folder)
         gone = b"".join(lines[-count:])
         write_lines(self.folder, lines[:-count])
-        self.notes = [note for note in self.notes if f'"{note}"'.encode() not in gone]
+        self.forget_notes()
         # A damage that was repaired is one again without the line that tells of the repair.
         self.is_damaged = self.is_damaged or b'"log.repaired"' in gone
 
@@ -264,8 +264,14 @@ class Life(RuleBasedStateMachine):
             del lines[place]
         write_lines(self.folder, lines)
         self.is_damaged = True
-        told = b"".join(lines)
-        self.notes = [note for note in self.notes if f'"{note}"'.encode() in told]
+        self.forget_notes()
+
+    def forget_notes(self) -> None:
+        """What hands took out of the trail cannot be told; a change that lost a line is not told either."""
+        fresh = opened(self.root)
+        told = {logged.event.message for logged in fresh.store.events(RUN, limit=10_000)}
+        fresh.store.close()
+        self.notes = [note for note in self.notes if note in told]
 
     # What mends
 

@@ -172,7 +172,8 @@ def find(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
     """
     known = entry.loaded
     size = entry.trail_size
-    if known is not None and (size == known.mark.offset or (size > known.mark.offset and _ends_as(entry, known.mark))):
+    # A trail that was cut may have grown again, to the very size that is known.
+    if known is not None and size >= known.mark.offset and _has_tip(entry, known.mark, size):
         edited, seen = _edited_since(entry, known)
         if size == known.mark.offset:
             return Found(_ending(_seen(known, seen), size), size=size, edited=edited, is_behind=bool(edited))
@@ -288,7 +289,7 @@ def _base(entry: OpenRun, root: int, state: StateFile | None, refs: RefsFile | N
     # A refs.json newer than state.json is one whose state.json a kill prevented: patches may be carried out twice.
     if refs.crc != head.refs and refs.offset < head.mark.offset:
         return None
-    if not _ends_as(entry, head.mark):
+    if not ends_as(entry, head.mark):
         return None
     plan = read_plan(cached_plan(root, entry.run_id) or b"", head.plan)
     if plan is None:
@@ -313,7 +314,15 @@ def cached_plan(root: int, run_id: str) -> bytes | None:
         return None
 
 
-def _ends_as(entry: OpenRun, mark: Mark) -> bool:
+def _has_tip(entry: OpenRun, mark: Mark, size: int) -> bool:
+    """As `ends_as`; where nothing was appended only the checksum is looked at, which costs one short read."""
+    if size > mark.offset:
+        return ends_as(entry, mark)
+    tip = tip_bytes(mark.tip)
+    return entry.trail is not None and read_at(entry.trail, max(0, size - len(tip)), len(tip)) == tip
+
+
+def ends_as(entry: OpenRun, mark: Mark) -> bool:
     """Whether the trail up to the mark ends with the line that the mark was made at, and that line is whole."""
     if entry.trail is None:
         return False
@@ -344,7 +353,7 @@ def _folded_whole(
         walk = Walk(entry, None, Mark(), size)
         run = walk.run()
     torn = tuple(walk.torn)
-    stands = head is not None and head.mark.offset <= size and _ends_as(entry, head.mark)
+    stands = head is not None and head.mark.offset <= size and ends_as(entry, head.mark)
     if state is not None and head is not None and walk.damage is not None and stands:
         # The state vouches for more than a fold over a gap can.
         kept = vouched(entry, root, state, refs, run)

@@ -17,7 +17,7 @@ from typing import Final
 from ...core.names import RunId, shown
 from ...core.record import Bag, Json
 from ...core.run import Run
-from ...formats.fold import Mark
+from ...formats.fold import Mark, without
 from .. import failpoints
 from . import atomic
 from .finding import fold_whole
@@ -63,9 +63,12 @@ def restore_trail(place: Place, entry: OpenRun) -> list[str]:
     codes = sorted({problem.code for problem in problems})
     if not codes:
         return []
-    found = recovered(entry, place.root)
+    found = recovered(entry, place.root, walk.fold.mark.unadopted)
     if found is None:
         raise no_run_left(entry.run_id)
+    unadopted = list(walk.fold.mark.unadopted)
+    for span in found.adopted:
+        unadopted = without(unadopted, *span)
     told: list[str] = []
     size = entry.trail_size
     torn = [piece for piece in walk.torn if piece.end == size]
@@ -76,7 +79,9 @@ def restore_trail(place: Place, entry: OpenRun) -> list[str]:
     head = found.head
     loaded = Loaded(
         found.run,
-        Mark(offset=size, control=found.control, unadopted=walk.fold.mark.unadopted),
+        Mark(
+            offset=size, control=found.control, unadopted=tuple(span for span in unadopted if span not in found.adopted)
+        ),
         lock=head.lock if head is not None else "",
         plan=head.plan if head is not None else "",
         lock_is_behind=head.lock_is_behind if head is not None else True,
@@ -93,6 +98,7 @@ def restore_trail(place: Place, entry: OpenRun) -> list[str]:
 def _payload(found: Recovered, codes: list[str], size: int) -> Bag:
     # A list is its own type of JSON for the checker.
     damaged: list[Json] = [list(span) for span in found.damaged[:_LISTED_MAX]]
+    adopted: list[Json] = [list(span) for span in found.adopted[:_LISTED_MAX]]
     missing: list[Json] = [list(row) for row in found.missing[:_LISTED_MAX]]
     unproved: list[Json] = list(found.unproved[:_LISTED_MAX])
     return {
@@ -100,6 +106,7 @@ def _payload(found: Recovered, codes: list[str], size: int) -> Bag:
         "rev": found.run.log.rev,
         "findings": list(codes),
         "damaged": damaged,
+        "adopted": adopted,
         "missing": missing,
         "unproved": unproved,
         "unjoined": found.unjoined,

@@ -7,6 +7,8 @@ gap. Nothing that was acknowledged is rolled back as long as a file knows it, an
 is told.
 """
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,12 +17,13 @@ from ...core.check import check_all
 from ...core.patch import Document
 from ...core.run import Log, Run
 from ...formats.event_line import number, place_in_mutation, read_object, read_sealed, read_unproved
-from ...formats.fold import Fold, Mark, Span, joined
+from ...formats.fold import Fold, Mark, Span, joined, without
 from ...formats.projections import StateHead, read_refs, read_state
 from ...formats.trail import Foreign, Mutation, Scanner, unglued
-from .finding import of_folder, projection_text, trail_lines, vouched
+from .finding import ends_as, of_folder, projection_text, trail_lines, vouched
 from .handles import OpenRun
 from .layout import REFS, STATE
+from .opening import read_at
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Recovered:
         unproved: Numbers of events that were taken though the checksum of their line is wrong.
         unjoined: Changes behind a gap that do not fit without what is missing.
         damaged: Bytes of the trail that are no event of ours and nobody's words.
+        adopted: Others' lines that were heard already, though what told of it may be among what is damaged.
     """
 
     run: Run
@@ -43,6 +47,7 @@ class Recovered:
     unproved: tuple[int, ...] = ()
     unjoined: int = 0
     damaged: tuple[Span, ...] = ()
+    adopted: tuple[Span, ...] = ()
 
     @property
     def is_exact(self) -> bool:
@@ -61,8 +66,12 @@ class _Joined:
     unjoined: int = 0
 
 
-def recovered(entry: OpenRun, root: int) -> Recovered | None:
-    """The run as well as it can be had; None where nothing gives one."""
+def recovered(entry: OpenRun, root: int, unadopted: tuple[Span, ...] = ()) -> Recovered | None:
+    """The run as well as it can be had; None where nothing gives one.
+
+    Args:
+        unadopted: Others' lines of which no whole mutation took note.
+    """
     state = read_state(projection_text(entry, STATE) or b"")
     refs = read_refs(projection_text(entry, REFS) or b"")
     head = state.head if state is not None else None
@@ -91,6 +100,7 @@ def recovered(entry: OpenRun, root: int) -> Recovered | None:
         unproved=tuple(sorted(seq for seq in unproved if seq > since)),
         unjoined=found.unjoined,
         damaged=damaged_spans(entry),
+        adopted=_adopted(entry, unadopted, head, lines.values()),
     )
 
 
@@ -198,6 +208,30 @@ def _gaps(lines: dict[int, Document], first: int, last: int) -> tuple[tuple[int,
         if seq > first + 1:
             found.append((first + 1, seq - 1))
         first = seq
+    return tuple(found)
+
+
+def _adopted(
+    entry: OpenRun, spans: tuple[Span, ...], head: StateHead | None, lines: Iterable[Document]
+) -> tuple[Span, ...]:
+    """The spans of others' lines that were heard already: none of them may be heard twice.
+
+    The state knows it of all that lies before it, as long as it lies where it lay; else any line that tells of an
+    adoption does.
+    """
+    if head is not None and ends_as(entry, head.mark):
+        heard = without(list(spans), head.mark.offset, entry.trail_size)
+        for span in head.mark.unadopted:
+            heard = without(heard, *span)
+        return tuple(heard)
+    told = [line["payload"] for line in lines if line.get("event") == "log.adopted"]
+    digests = Counter(payload.get("sha256") for payload in told if isinstance(payload, dict))
+    found: list[Span] = []
+    for offset, size in spans:
+        digest = hashlib.sha256(read_at(entry.trail, offset, size)).hexdigest() if entry.trail is not None else ""
+        if digests[digest]:
+            digests[digest] -= 1
+            found.append((offset, size))
     return tuple(found)
 
 
