@@ -18,6 +18,7 @@ from ..core.record import Json
 from ..core.run import Actor, Log, NodeState, Paused, Plan, Refs, Run, RunState, Wait, working_memory
 from ..core.workflow import WORK_KINDS, NodeDefinition, NodeKind, Outputs, WaitFor, Workflow
 from .event_line import read_object
+from .projections import claimed_log
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -46,7 +47,8 @@ def run_of_earlier(files: EarlierFiles, *, run_id: RunId, events: int) -> Run | 
         events: Lines in the trail; counting goes on from there.
     """
     document = read_object(files.state)
-    if document is None or not isinstance(document.get("nodes"), list):
+    if document is None or not isinstance(document.get("nodes"), list) or claimed_log(files.state) is not None:
+        # A state.json of ours that somebody edited is no word of an earlier writer: nobody vouches for it.
         return None
     try:
         return _run(document, files, run_id=run_id, events=events)

@@ -27,6 +27,9 @@ _CRC: Final = b',"crc":"'
 _TAIL_BYTES: Final = 19
 """Length of `,"crc":"1f2e3d4c"}}`."""
 
+_NUMBER_MAX: Final = 1 << 53
+"""What every reader of JSON can hold."""
+
 NodeTexts = dict[NodeId, tuple[NodeState, bytes]]
 """Encoded nodes by id, each with the state it was made from."""
 
@@ -115,16 +118,29 @@ def is_intact(text: bytes) -> bool:
     return _crc_holds(_compact(text)) or _crc_holds(_encoded_again(text))
 
 
-def read_state(text: bytes) -> StateFile | None:
-    """A state.json of ours, or None when it is none: edited, torn, or of the earlier implementation."""
+def read_state(text: bytes, *, is_proved: bool = True) -> StateFile | None:
+    """A state.json of ours, or None when it is none: edited, torn, or of the earlier implementation.
+
+    Args:
+        is_proved: Take only one that is as it was written; else an edited one, too.
+    """
     document = _object(text)
-    if document is None or not is_intact(text):
+    if document is None or (is_proved and not is_intact(text)):
         return None
     try:
         head = _head_of(cast(Document, document.pop("log")))
         return StateFile(state_of(document), head)
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def claimed_log(text: bytes) -> Log | None:
+    """The numbers in a state.json of ours, edited or not; None in a file that is none."""
+    try:
+        log = _head_of(cast(Document, (_object(text) or {}).get("log", {}))).log
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return log if 0 <= log.rev < _NUMBER_MAX and 0 <= log.seq < _NUMBER_MAX else None
 
 
 def state_of(document: Document) -> RunState:

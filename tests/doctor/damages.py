@@ -129,7 +129,8 @@ def as_pipe(path: str) -> Callable[[Path], object]:
 def cut_line(index: int) -> Callable[[Path], object]:
     def do(folder: Path) -> None:
         lines = lines_of(folder)
-        write_lines(folder, lines[:index] + lines[index + 1 :])
+        del lines[index]
+        write_lines(folder, lines)
 
     return do
 
@@ -259,6 +260,23 @@ DAMAGES = [
         frozenset({"log_corrupt", "projection_missing"}),
         stops=True,
         loses=True,
+    ),
+    Damage(
+        "the last line and the state's own word lost",
+        both(state_status, cut_line(-1)),
+        frozenset({"log_corrupt", "state_edited"}),
+        stops=True,
+    ),
+    Damage(
+        "nothing left but a state that was edited",
+        both(replaced("state.json", b"A demo", b"My demo", 1), gone("events.jsonl"), gone("refs.json")),
+        frozenset({"log_corrupt"}),
+        stops=True,
+    ),
+    Damage(
+        "the last line and every copy of the plan lost",
+        both(cut_line(-1), gone("workflow.lock.md"), gone("../../.opentask")),
+        frozenset({"log_shorter", "projection_missing"}),
     ),
     Damage(
         "everything lost but the trail",

@@ -10,19 +10,16 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from ...core.names import RunId
-from ...core.run import Refs, Run, RunState
-from ...errors import RegistryError
+from ...core.run import Log, Run, RunState
 from ...formats.event_line import read_object, read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
-from ...formats.legacy import plan_of, refs_of
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
 from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, is_repair, lines_in
 from .handles import Identity, Loaded, OpenRun
-from .layout import PLAN, REFS, STATE, plan_cache
-from .opening import read_at, read_file
-from .projecting import short_sha
+from .layout import REFS, STATE
+from .opening import read_at
 from .syncing import sync_bytes
+from .vouching import cached_plan, claimed_numbers, of_folder, projection_text, vouched
 
 _CHUNK_BYTES = 1 << 20
 _LAST_LINE_BYTES = 4 << 10
@@ -40,6 +37,7 @@ class Found:
             what could be saved.
         edited: Projections that are not as we wrote them, with their bytes.
         lost: Mutations that state.json vouches for and the trail has no longer.
+        has_bindings: What refs.json knows beside is there for them, too.
         is_behind: The projections are to be written again whether or not anything else happens.
     """
 
@@ -50,6 +48,7 @@ class Found:
     damage: Damage | None = None
     edited: tuple[tuple[str, bytes], ...] = ()
     lost: int = 0
+    has_bindings: bool = True
     is_behind: bool = False
 
     @property
@@ -142,11 +141,6 @@ class Walk:
         return run if state is run.state else run.model_copy(update={"state": state})
 
 
-def of_folder(run_id: RunId, state: RunState) -> RunState:
-    """A state under the id that its folder has: a run that was renamed or copied is the run of its new name."""
-    return state if state.run_id == run_id else state.model_copy(update={"run_id": run_id})
-
-
 def _claimed_rev(line: Line) -> float:
     """Past every other where a line cannot be read, as one that a loss of power left half written."""
     rev = (read_object(line.raw) or {}).get("rev")
@@ -191,14 +185,6 @@ def _ending(known: Loaded, size: int) -> Loaded:
     if not spans or spans[-1][0] < size:
         return known
     return replace(known, mark=replace(known.mark, unadopted=tuple(span for span in spans if span[0] < size)))
-
-
-def projection_text(entry: OpenRun, name: str) -> bytes | None:
-    """A projection's bytes; None where there is no plain file to be read, since the trail says it all."""
-    try:
-        return read_file(entry.folder, name)
-    except (RegistryError, PermissionError):
-        return None
 
 
 def _edited_since(entry: OpenRun, known: Loaded) -> tuple[tuple[tuple[str, bytes], ...], dict[str, Identity | None]]:
@@ -306,14 +292,6 @@ def _base(entry: OpenRun, root: int, state: StateFile | None, refs: RefsFile | N
     )
 
 
-def cached_plan(root: int, run_id: str) -> bytes | None:
-    """The text of a run's cached plan."""
-    try:
-        return read_file(root, plan_cache(run_id))
-    except (OSError, RegistryError):
-        return None
-
-
 def _has_tip(entry: OpenRun, mark: Mark, size: int) -> bool:
     """As `ends_as`; where nothing was appended only the checksum is looked at, which costs one short read."""
     if size > mark.offset:
@@ -357,37 +335,45 @@ def _folded_whole(
     if state is not None and head is not None and walk.damage is not None and stands:
         # The state vouches for more than a fold over a gap can.
         kept = vouched(entry, root, state, refs, run)
-        start = Loaded(kept, head.mark, lock=head.lock, lock_is_behind=True, seen=seen)
+        start = Loaded(kept.run, head.mark, lock=head.lock, lock_is_behind=True, seen=seen)
         rolled = _rolled(entry, start, size, edited=edited, is_behind=True, synced=False)
         return replace(rolled, torn=torn, open_line=walk.open_line, damage=walk.damage)
     behind = run is None or head is None or run.log.rev < head.log.rev + (walk.damage is not None)
     if state is not None and head is not None and behind:
         kept = vouched(entry, root, state, refs, run)
         loaded = Loaded(
-            kept, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
+            kept.run, replace(walk.fold.mark, control=head.mark.control), lock=head.lock, lock_is_behind=True, seen=seen
         )
         damage = walk.damage
         if damage is None and walk.imitated_at is not None and walk.imitated_rev <= head.log.rev:
             damage = Damage(walk.imitated_at, run.log.seq if run else 0, head.log.seq + 1)
+        if damage is None and not kept.has_plan:
+            # Prompts are told by the lost lines alone: nobody may go on without them unasked.
+            damage = Damage(size, run.log.seq if run else 0, head.log.seq + 1)
         lost = 0 if damage else head.log.rev - (run.log.rev if run else 0)
-        return Found(loaded, size, torn, walk.open_line, damage=damage, edited=edited, lost=lost, is_behind=True)
+        return Found(
+            loaded,
+            size,
+            torn,
+            walk.open_line,
+            damage=damage,
+            edited=edited,
+            lost=lost,
+            has_bindings=kept.has_bindings,
+            is_behind=True,
+        )
+    damage = walk.damage or _cut(entry, run, refs, size)
     if run is None:
-        return None if walk.damage is None else Found(None, size, damage=walk.damage)
+        return None if damage is None else Found(None, size, damage=damage)
     loaded = Loaded(run, walk.fold.mark, lock=head.lock if head else "", lock_is_behind=True, seen=seen)
-    return Found(loaded, size, torn, walk.open_line, damage=walk.damage, edited=edited, is_behind=True)
+    return Found(loaded, size, torn, walk.open_line, damage=damage, edited=edited, is_behind=True)
 
 
-def vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, run: Run | None) -> Run:
-    """The run that state.json vouches for, with what else can be had."""
-    assert state.head is not None
-    known_refs = refs.refs if refs is not None else refs_of(state.state, run.refs if run is not None else Refs())
-    plan = read_plan(cached_plan(root, entry.run_id) or b"", state.head.plan)
-    if plan is None:
-        text = projection_text(entry, PLAN) or b""
-        is_ours = short_sha(text) == state.head.lock
-        has_all = run is not None and run.plan.nodes.keys() == state.state.nodes.keys()
-        plan = run.plan if run is not None and has_all and not is_ours else plan_of(state.state, text)
-    return Run(state=of_folder(entry.run_id, state.state), refs=known_refs, plan=plan, log=state.head.log)
+def _cut(entry: OpenRun, run: Run | None, refs: RefsFile | None, size: int) -> Damage | None:
+    """That a trail lost its end, where the state can no longer stand for what is missing."""
+    log = run.log if run is not None else Log()
+    claimed = claimed_numbers(entry, refs, log)
+    return Damage(size, log.seq, claimed.seq + 1) if claimed.rev > log.rev else None
 
 
 def state_alone(entry: OpenRun) -> RunState | None:

@@ -18,6 +18,7 @@ from ...core.names import RunId, shown
 from ...core.record import Bag, Json
 from ...core.run import Run
 from ...formats.fold import Mark, without
+from ...formats.projections import is_intact
 from .. import failpoints
 from . import atomic
 from .finding import fold_whole
@@ -29,8 +30,9 @@ from .projecting import Place, project, short_sha
 from .recovering import Recovered, recovered
 from .repair import keep_torn, restarted
 from .surroundings import kind_of, leftovers, nodes_that_are_none
-from .telling import no_run_left
+from .telling import BINDINGS_LOST, edited, no_run_left
 from .validate import judged, projection_problems
+from .vouching import projection_text
 
 _FILES: Final = (STATE, REFS, PLAN, CONTROL)
 _FOLDERS: Final = (NODES, TORN)
@@ -76,6 +78,7 @@ def restore_trail(place: Place, entry: OpenRun) -> list[str]:
         size = keep_torn(place, entry, torn, size, told)
     if walk.open_line:
         size += failpoints.write("repair.newline", entry.writable_trail(), b"\n")
+    told += _keep_edited(place, entry, found.run)
     head = found.head
     loaded = Loaded(
         found.run,
@@ -93,6 +96,17 @@ def restore_trail(place: Place, entry: OpenRun) -> list[str]:
         decision = replace(decision, run=decision.run.model_copy(update={"log": log}))
     mutate(place, entry, loaded, decision, restart=True, end=size)
     return [*told, f"log_repaired: {_in_words(found)}"]
+
+
+def _keep_edited(place: Place, entry: OpenRun, run: Run) -> list[str]:
+    """Keep projections that somebody changed, before they are made anew."""
+    told: list[str] = []
+    for name in (STATE, REFS):
+        text = projection_text(entry, name)
+        if text and not is_intact(text):
+            kept = atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text)
+            told.append(edited(entry, name, text, run, kept=kept))
+    return told
 
 
 def _payload(found: Recovered, codes: list[str], size: int) -> Bag:
@@ -129,6 +143,12 @@ def _in_words(found: Recovered) -> str:
         parts.append(f"events {numbers} were taken as they can be read, though their checksums are wrong")
     if found.unjoined:
         parts.append(f"{found.unjoined} changes behind them do not fit and were left out")
+    if found.is_edited:
+        parts.append(f"no other file gives the run, so it was taken from {STATE} as somebody changed it")
+    if not found.has_plan:
+        parts.append(f"its plan is as {PLAN} has it, or without prompts, for no file proves it")
+    if not found.has_bindings:
+        parts.append(BINDINGS_LOST)
     return f"{TRAIL} was damaged; {'; '.join(parts)}. Look whether the run is as you know it"
 
 

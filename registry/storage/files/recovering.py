@@ -20,10 +20,11 @@ from ...formats.event_line import number, place_in_mutation, read_object, read_s
 from ...formats.fold import Fold, Mark, Span, joined, without
 from ...formats.projections import StateHead, read_refs, read_state
 from ...formats.trail import Foreign, Mutation, Scanner, unglued
-from .finding import ends_as, of_folder, projection_text, trail_lines, vouched
+from .finding import ends_as, trail_lines
 from .handles import OpenRun
 from .layout import REFS, STATE
 from .opening import read_at
+from .vouching import claimed_numbers, of_folder, projection_text, vouched
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Recovered:
         unproved: Numbers of events that were taken though the checksum of their line is wrong.
         unjoined: Changes behind a gap that do not fit without what is missing.
         damaged: Bytes of the trail that are no event of ours and nobody's words.
+        is_edited: A state.json that was changed by hand is all that there was.
+        has_plan: Some file proves the plan; else prompts are as workflow.lock.md has them, or gone.
+        has_bindings: What refs.json alone knows is there.
         adopted: Others' lines that were heard already, though what told of it may be among what is damaged.
     """
 
@@ -48,11 +52,15 @@ class Recovered:
     unjoined: int = 0
     damaged: tuple[Span, ...] = ()
     adopted: tuple[Span, ...] = ()
+    is_edited: bool = False
+    has_plan: bool = True
+    has_bindings: bool = True
 
     @property
     def is_exact(self) -> bool:
         """Whether the run is surely what was acknowledged last."""
-        return not (self.missing or self.unproved or self.unjoined)
+        sure = self.has_plan and self.has_bindings and not self.is_edited
+        return sure and not (self.missing or self.unproved or self.unjoined)
 
 
 @dataclass
@@ -72,7 +80,8 @@ def recovered(entry: OpenRun, root: int, unadopted: tuple[Span, ...] = ()) -> Re
     Args:
         unadopted: Others' lines of which no whole mutation took note.
     """
-    state = read_state(projection_text(entry, STATE) or b"")
+    text = projection_text(entry, STATE) or b""
+    state = read_state(text)
     refs = read_refs(projection_text(entry, REFS) or b"")
     head = state.head if state is not None else None
     proved, unproved = _gathered(entry, known=head.log.seq if head is not None else 0)
@@ -81,26 +90,35 @@ def recovered(entry: OpenRun, root: int, unadopted: tuple[Span, ...] = ()) -> Re
     found, since = _join(None, mutations, mark=Mark()), _begins_behind(mutations)
     is_whole = found.run is not None and not found.has_gap and not unproved
     reached = found.run.log.rev if found.run is not None else 0
+    is_edited = found.run is None and state is None
+    if is_edited and (state := read_state(text, is_proved=False)) is not None:
+        head = state.head
+    has_plan = has_bindings = True
     if state is not None and head is not None and not (is_whole and reached >= head.log.rev):
         start = vouched(entry, root, state, refs, found.run)
-        found = _join(start, [one for one in mutations if number(one.last, "rev") > head.log.rev], mark=head.mark)
+        has_plan, has_bindings = start.has_plan, start.has_bindings
+        found = _join(start.run, [one for one in mutations if number(one.last, "rev") > head.log.rev], mark=head.mark)
         since = head.log.seq
-    if found.run is None:
+    if found.run is None or (is_edited and check_all(found.run)):
         return None
     run = found.run
     if found.before_gap is not None and check_all(run) and not check_all(found.before_gap):
         run = found.before_gap
+    log = _log(run, mutations, head, lines)
+    claimed = claimed_numbers(entry, refs, log)
+    log = log.model_copy(update={"rev": claimed.rev, "seq": claimed.seq})
     return Recovered(
-        run=run.model_copy(
-            update={"state": of_folder(entry.run_id, run.state), "log": _log(run, mutations, head, lines)}
-        ),
+        run=run.model_copy(update={"state": of_folder(entry.run_id, run.state), "log": log}),
         head=head,
         control=found.mark.control,
-        missing=_gaps(lines, since, max([*lines, since])),
+        missing=_gaps(lines, since, max([*lines, since, claimed.seq])),
         unproved=tuple(sorted(seq for seq in unproved if seq > since)),
         unjoined=found.unjoined,
         damaged=damaged_spans(entry),
         adopted=_adopted(entry, unadopted, head, lines.values()),
+        is_edited=is_edited,
+        has_plan=has_plan,
+        has_bindings=has_bindings,
     )
 
 

@@ -28,7 +28,7 @@ from .layout import TORN, TRAIL
 from .mutating import mutate
 from .opening import fault, folder_at, make_folder, read_at
 from .projecting import Place, project
-from .telling import corrupt, edited, no_run_left
+from .telling import BINDINGS_LOST, corrupt, edited, no_run_left
 
 STORAGE: Actor = Actor(kind="system", id="opentask", via="file")
 
@@ -43,10 +43,10 @@ def mend(place: Place, entry: OpenRun, found: Found) -> tuple[Loaded, int, tuple
         LogCorrupt: the trail is damaged in the middle.
         StorageFull, StorageFault: nothing was changed.
     """
-    if found.damage is not None:
-        raise corrupt(entry.run_id, found.damage)
     if found.loaded is None:
         raise no_run_left(entry.run_id)
+    if found.damage is not None:
+        raise corrupt(entry.run_id, found.damage)
     try:
         return _mended(place, entry, found, found.loaded)
     except OSError as error:
@@ -69,7 +69,7 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
         size = loaded.mark.offset
         told.append(
             f"log_repaired: {TRAIL} had lost its last {found.lost} mutations; the state had them and stands, "
-            "recorded again as a snapshot"
+            "recorded again as a snapshot" + ("" if found.has_bindings else f"; {BINDINGS_LOST}")
         )
     elif found.is_behind:
         # Nothing may be shared with what was cached: a file that vanished must be written even when nothing changed.

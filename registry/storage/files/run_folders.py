@@ -10,10 +10,10 @@ from ...core.names import RunId, is_id
 from ...core.run import RunState
 from ...errors import LockTimeout, NotFound, RegistryError
 from ...formats.projections import read_state
-from .finding import of_folder
 from .handles import OpenRun, OpenRuns, no_such_run
 from .layout import ARCHIVE, RUNS, STATE, TRAIL
 from .opening import FOLDER, read_file
+from .vouching import of_folder
 
 if TYPE_CHECKING:
     from ..index.folders import Stamp

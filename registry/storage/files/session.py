@@ -12,13 +12,13 @@ from ...core.run import Run
 from ...errors import LimitExceeded, RegistryError
 from ..port import Committed, PlanEdit
 from . import adopt, inbox
-from .finding import projection_text
 from .handles import Loaded, OpenRun
 from .layout import PLAN
 from .mutating import mutate
 from .opening import read_file, refused, size_of
 from .plan_edit import edit_of
 from .projecting import Place, short_sha
+from .vouching import projection_text
 
 
 class FileSession:

@@ -5,6 +5,7 @@ Nothing is mended silently, and no sentence suggests deleting anything.
 
 import errno
 from datetime import UTC, datetime
+from typing import Final
 
 from ...core.names import RunId, shown
 from ...core.run import Run
@@ -17,6 +18,7 @@ from .layout import LOCK, REFS, STATE, TRAIL
 from .opening import fault
 
 _NODES_NAMED = 3
+BINDINGS_LOST: Final = f"what {REFS} alone knew is lost with it: effects that were pending and answers to request ids"
 
 
 def notices_of_reader(entry: OpenRun, found: Found) -> tuple[str, ...]:
@@ -106,8 +108,11 @@ def no_run_left(run_id: RunId) -> LogCorrupt:
     """The refusal of a folder whose files give no run at all."""
     return LogCorrupt(
         f"neither {TRAIL} nor {STATE} of run {shown(run_id)!r} can be read as a run; it was to be opened",
-        hint="bring the files back from a backup if there is one; doctor shows what is there",
-        next=(NextCall("doctor", {"run_id": run_id}, "shows what is there"),),
+        hint="doctor shows what is there, repair_run takes what can be read; else bring back the files from a backup",
+        next=(
+            NextCall("doctor", {"run_id": run_id}, "shows what is there"),
+            NextCall("repair_run", {"run_id": run_id}, "takes what can be read, or changes nothing"),
+        ),
         run_id=run_id,
     )
 

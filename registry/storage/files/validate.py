@@ -16,7 +16,7 @@ from ...formats.projections import RefsFile, StateFile, is_intact, read_refs, re
 from ...formats.trail import Mutation, is_repair
 from ..port import Problem
 from .adopt import earlier_run
-from .finding import Found, Walk, find_anew, fold_whole, of_folder, projection_text, trail_lines
+from .finding import Found, Walk, find_anew, fold_whole, trail_lines
 from .handles import OpenRun
 from .layout import PLAN, REFS, STATE, TRAIL
 from .opening import size_of
@@ -24,6 +24,7 @@ from .plan_edit import edit_of
 from .projecting import lock_text, short_sha
 from .proof import Proof
 from .telling import damage_in_words, notices_of_reader
+from .vouching import of_folder, projection_text
 
 
 def problems_of(entry: OpenRun, root: int) -> list[Problem]:

@@ -1,0 +1,84 @@
+"""What the files beside the trail know of a run, for when the trail does not tell it any more."""
+
+from dataclasses import dataclass
+
+from ...core.check import check_all
+from ...core.names import RunId
+from ...core.run import Log, Plan, Refs, Run, RunState
+from ...errors import RegistryError
+from ...formats.legacy import plan_of, refs_of
+from ...formats.projections import RefsFile, StateFile, StateHead, claimed_log, read_plan, write_plan
+from .handles import OpenRun
+from .layout import PLAN, STATE, plan_cache
+from .opening import read_file
+from .projecting import short_sha
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """A run by the word of its state.json.
+
+    Attributes:
+        has_plan: Its plan is one that some file proves; else prompts may be missing or edited.
+        has_bindings: What refs.json alone knows is there: pending effects, answered requests.
+    """
+
+    run: Run
+    has_plan: bool
+    has_bindings: bool
+
+
+def projection_text(entry: OpenRun, name: str) -> bytes | None:
+    """A projection's bytes; None where there is no plain file to be read, since the trail says it all."""
+    try:
+        return read_file(entry.folder, name)
+    except (RegistryError, PermissionError):
+        return None
+
+
+def of_folder(run_id: RunId, state: RunState) -> RunState:
+    """A state under the id that its folder has: a run that was renamed or copied is the run of its new name."""
+    return state if state.run_id == run_id else state.model_copy(update={"run_id": run_id})
+
+
+def cached_plan(root: int, run_id: str) -> bytes | None:
+    """The text of a run's cached plan."""
+    try:
+        return read_file(root, plan_cache(run_id))
+    except (OSError, RegistryError):
+        return None
+
+
+def claimed_numbers(entry: OpenRun, refs: RefsFile | None, log: Log) -> Log:
+    """How far the trail must have been, by what lies beside it: an edited state.json still has its numbers."""
+    told = claimed_log(projection_text(entry, STATE) or b"") or Log()
+    rev = max(log.rev, told.rev, refs.rev if refs is not None else 0)
+    # Each mutation has at least one event.
+    return Log(rev=rev, seq=max(log.seq + rev - log.rev, told.seq))
+
+
+def vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, run: Run | None) -> Vouched:
+    """The run that state.json vouches for, with what else can be had."""
+    assert state.head is not None
+    has_bindings = refs is not None and (refs.crc == state.head.refs or refs.offset >= state.head.mark.offset)
+    known_refs = refs.refs if refs is not None else refs_of(state.state, run.refs if run is not None else Refs())
+    whole = Run(
+        state=of_folder(entry.run_id, state.state), refs=known_refs, plan=plan_of(state.state, b""), log=state.head.log
+    )
+    plan, has_plan = _plan(entry, root, state.head, whole, run)
+    return Vouched(whole.model_copy(update={"plan": plan}), has_plan=has_plan, has_bindings=has_bindings)
+
+
+def _plan(entry: OpenRun, root: int, head: StateHead, whole: Run, run: Run | None) -> tuple[Plan, bool]:
+    """The plan of a run, and whether it is proved to be the one that its state was written with."""
+    plan = read_plan(cached_plan(root, entry.run_id) or b"", head.plan)
+    if plan is not None:
+        return plan, True
+    if run is not None and write_plan(run.plan)[1] == head.plan:
+        return run.plan, True
+    text = projection_text(entry, PLAN) or b""
+    if short_sha(text) == head.lock and not head.lock_is_behind:
+        return plan_of(whole.state, text), True
+    guesses = [run.plan] if run is not None else []
+    guesses += [plan_of(whole.state, text), plan_of(whole.state, b"")]
+    return next((one for one in guesses if not check_all(whole.model_copy(update={"plan": one}))), guesses[-1]), False
