@@ -13,7 +13,7 @@ from ...core.commands import AdoptLines, AppendEvent, ForeignLine
 from ...core.limits import MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX
 from ...core.names import is_id, shown
 from ...core.run import Actor, Run
-from ...formats.event_line import event_of, read_object
+from ...formats.event_line import event_of, number, read_object, read_sealed, undressed
 from ...formats.fold import Mark, Span
 from ...formats.legacy import EarlierFiles, run_of_earlier
 from ...formats.trail import Line, Torn, lines_in
@@ -58,6 +58,10 @@ def _foreign(raw: bytes) -> ForeignLine:
     document = read_object(raw)
     if document is None:
         return ForeignLine(event=None, refusal=f"it is not a JSON object: {shown(raw.decode(errors='replace'))!r}")
+    if read_sealed(undressed(raw.removesuffix(b"\n"))) is not None:
+        named = shown(str(document.get("runId")))
+        # Put through the door it would be done or said a second time.
+        return ForeignLine(event=None, refusal=f"it is a copy of event {number(document, 'seq')} of run {named!r}")
     try:
         event = event_of(document)
     except ValueError as error:

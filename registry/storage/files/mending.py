@@ -27,7 +27,7 @@ from .layout import CONTROL, LOCK, NODES, PLAN, REFS, STATE, TORN, TRAIL
 from .mutating import mutate
 from .opening import FOLDER, folder_at, make_folder, parent_of, read_file
 from .projecting import Place, project, short_sha
-from .recovering import Recovered, recovered
+from .recovering import Recovered, moved_spans, recovered
 from .repair import keep_torn, restarted
 from .surroundings import kind_of, leftovers, nodes_that_are_none
 from .telling import BINDINGS_LOST, edited, no_run_left
@@ -63,6 +63,8 @@ def restore_trail(place: Place, entry: OpenRun) -> list[str]:
     """
     walk, problems = judged(entry, place.root)
     codes = sorted({problem.code for problem in problems})
+    if not codes and moved_spans(entry, walk.fold.mark.unadopted):
+        codes = ["not_adopted"]
     if not codes:
         return []
     found = recovered(entry, place.root, walk.fold.mark.unadopted)

@@ -238,10 +238,7 @@ def _adopted(
     adoption does.
     """
     if head is not None and ends_as(entry, head.mark):
-        heard = without(list(spans), head.mark.offset, entry.trail_size)
-        for span in head.mark.unadopted:
-            heard = without(heard, *span)
-        return tuple(heard)
+        return _known_of(entry, spans, head)
     told = [line["payload"] for line in lines if line.get("event") == "log.adopted"]
     digests = Counter(payload.get("sha256") for payload in told if isinstance(payload, dict))
     found: list[Span] = []
@@ -251,6 +248,20 @@ def _adopted(
             digests[digest] -= 1
             found.append((offset, size))
     return tuple(found)
+
+
+def moved_spans(entry: OpenRun, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """Of lines that no mutation took note of those that the state has behind it: lines that were moved about since."""
+    state = read_state(projection_text(entry, STATE) or b"")
+    head = state.head if state is not None else None
+    return _known_of(entry, spans, head) if head is not None and ends_as(entry, head.mark) else ()
+
+
+def _known_of(entry: OpenRun, spans: tuple[Span, ...], head: StateHead) -> tuple[Span, ...]:
+    known = without(list(spans), head.mark.offset, entry.trail_size)
+    for span in head.mark.unadopted:
+        known = without(known, *span)
+    return tuple(known)
 
 
 def damaged_spans(entry: OpenRun) -> tuple[Span, ...]:
