@@ -13,8 +13,15 @@ _CANCEL: Final = FORMS["task cancel"]
 _RETRY: Final = FORMS["task retry"]
 
 
-def _create(agent_id: str | None, params_text: str | None, **given: Any) -> int:
+def _create(agent_id: str | None, params_text: str | None, from_file: str | None, **given: Any) -> int:
     session = session_of()
+    if from_file is not None:
+        from .giving_many import create_many
+
+        said = [name for name, value in {**given, "params": params_text}.items() if value not in (None, False, ())]
+        if said:
+            raise click.UsageError(f"--from-file says all of each task itself, {said[0].partition('__')[0]} too")
+        return create_many(session, from_file, agent_id)
     arguments = {**arguments_of(_CREATE, given), "agent_id": agent_of(session, agent_id)}
     if params_text is not None:
         arguments["params"] = parsed("--params", params_text)
@@ -82,6 +89,11 @@ create = task_command(
         agent_option(),
         *_without_agent(params_of(_CREATE)),
         click.Option(["--params", "params_text"], metavar="JSON", help="The task's parameters, an object."),
+        click.Option(
+            ["--from-file"],
+            metavar="FILE",
+            help="Create many: on each line a JSON object of name, priority, request_id, ...; - is standard input.",
+        ),
     ],
     callback=_create,
     about=about(_CREATE),

@@ -201,3 +201,60 @@ def test_people_see_tables(tmp_path: Path, words: tuple[str, ...], seen: list[st
 
     assert status == 0
     assert [part for part in seen if part not in shown] == []
+
+
+def test_many_tasks_are_made_from_the_lines_of_a_file(cli: Cli, tmp_path: Path) -> None:
+    """A queue is filled from a list that somebody has; sent again with the same ids, nothing is there twice."""
+    lines = tmp_path / "errands.jsonl"
+    lines.write_text(
+        '{"name": "Order lamp oil", "priority": "P0", "request_id": "oil"}\n\n'
+        '{"name": "Tell the pilots", "agent_id": "otto", "request_id": "pilots"}\n'
+    )
+
+    first = cli("task", "create", "--agent", "anna", "--from-file", str(lines)).answer
+    again = cli("task", "create", "--agent", "anna", "--from-file", str(lines)).answer
+
+    assert list(first) == ["status", "message", "created", "existing", "task_ids"]
+    assert (first["status"], first["created"], first["existing"]) == ("success", 2, 0)
+    assert (again["created"], again["existing"], again["task_ids"]) == (0, 2, first["task_ids"])
+    queues = [cli("task", "list", "--agent", agent).answer["pending_tasks"] for agent in ("anna", "otto")]
+    assert [[(row["task_id"], row["priority"]) for row in queue] for queue in queues] == [
+        [(first["task_ids"][0], 10)],
+        [(first["task_ids"][1], 5)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"name": ', "line 2 of --from-file is not JSON"),
+        ('"name"', "line 2 of --from-file is not an object"),
+        ('{"name": "b", "priotity": 3}', "line 2: "),
+        ('{"name": "b", "priority": 11}', "line 2: "),
+    ],
+)
+def test_a_line_that_asks_for_no_task_is_named_before_any_is_made(
+    cli: Cli, tmp_path: Path, line: str, said: str
+) -> None:
+    """Half of a list in the queue is worse than none: who sends it again has the first half twice."""
+    lines = tmp_path / "errands.jsonl"
+    lines.write_text(f'{{"name": "a"}}\n{line}\n')
+
+    refused = cli("task", "create", "--agent", "anna", "--from-file", str(lines))
+
+    assert (refused.status, refused.error["code"]) == (2, "invalid_request")
+    assert refused.error["message"].startswith(said)
+    assert cli("task", "list", "--agent", "anna").answer["pending_tasks"] == []
+
+
+def test_a_line_that_is_refused_says_what_stands(cli: Cli, tmp_path: Path) -> None:
+    """A dependency that does not exist shows only when it is looked for."""
+    lines = tmp_path / "errands.jsonl"
+    lines.write_text('{"name": "a"}\n{"name": "b", "depends_on": ["task-nowhere"]}\n')
+
+    refused = cli("task", "create", "--agent", "anna", "--from-file", str(lines))
+
+    assert refused.error["message"].startswith("line 2: ")
+    assert refused.error["message"].endswith("; created before it, and still there: 1")
+    assert len(cli("task", "list", "--agent", "anna").answer["pending_tasks"]) == 1
+    assert cli("task", "create", "--agent", "anna", "--name", "x", "--from-file", str(lines)).status == 2
