@@ -6,14 +6,15 @@ wait began, or, with `since_rev`, from after that revision.
 
 import time
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, get_args
 
 from pydantic import AfterValidator, WithJsonSchema
 
 from .. import clock
 from ..core.commands import Tick
+from ..core.flow import FlowStatus
 from ..core.names import moment
-from ..core.run import ENDED_RUN, NodeState, Run, RunState
+from ..core.run import ENDED_RUN, NodeState, NodeStatus, Run, RunState, RunStatus
 from ..storage.port import LoggedEvent
 from .answers import NextStep, PausedRow, fit, next_calls, paused_view, report_path
 from .caller import Caller
@@ -208,7 +209,17 @@ def _out_of_reach(run: Run, node: NodeState | None, request: WaitForRunRequest) 
         return f"the run is {run.state.status}; nothing more will come"
     if node is not None and request.status and node.status == "completed":
         return f"node {node.id!r} is completed; it stays so"
+    if request.status and request.event is None and not _statuses_of(run, node) & set(request.status):
+        what, status = _about(run, node)
+        return f"{what} is {status}; {'a node' if node else 'a run'} is never {' or '.join(request.status)}"
     return None
+
+
+def _statuses_of(run: Run, node: NodeState | None) -> frozenset[str]:
+    """Whatever it can come to."""
+    if node is not None:
+        return frozenset(get_args(NodeStatus))
+    return frozenset((*get_args(RunStatus), *(get_args(FlowStatus) if run.state.flow is not None else ())))
 
 
 def _standing(run: Run, node: NodeState | None) -> str:

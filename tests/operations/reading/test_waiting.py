@@ -45,6 +45,18 @@ def test_a_status_that_cannot_come_any_more_is_not_waited_for(ask: Asker) -> Non
     assert (seen["reached"], seen["why"]) == (False, "node 'gather' is completed; it stays so")
 
 
+@pytest.mark.parametrize(
+    ("node_id", "why"),
+    [(None, "the run is running; a run is never queued"), ("gather", "node 'gather' is ready; a node is never queued")],
+)
+def test_a_status_of_something_else_is_not_waited_for(ask: Asker, node_id: str | None, why: str) -> None:
+    """Words of flows fit no run and no node; a wait for one would never end."""
+    seen = ask.look(0.0, run_id="audit-1", status="queued", **({"node_id": node_id} if node_id else {}))
+
+    assert seen is not None
+    assert (seen["reached"], seen["why"]) == (False, why)
+
+
 def test_an_event_counts_only_when_it_came_after_the_wait_began(ask: Asker) -> None:
     """Yesterday's `build.done` must not end today's wait; one that came meanwhile must."""
     ask("append_event", run_id="audit-1", event="build.done")
