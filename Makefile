@@ -32,7 +32,7 @@ test-fast: $(WORKS) ## Run the tests without coverage, the last failures first
 	$(BIN)/python -m pytest --ignore=tests/conformance --failed-first --exitfirst --quiet $(PYTEST_ARGS)
 
 test-crash: $(WORKS) ## Prove durability at length: faults, kills, losses of power, many writers (some minutes)
-	CRASH_TESTS=long $(BIN)/python -m pytest tests/crash $(PYTEST_ARGS)
+	CRASH_TESTS=long $(BIN)/python -m pytest tests/crash tests/properties/test_registry_machine.py $(PYTEST_ARGS)
 
 test-conformance: $(WORKS) $(CONFORMANCE)/.installed ## Run the official MCP suites and the Inspector (needs npm)
 	$(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)

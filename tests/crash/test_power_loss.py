@@ -17,9 +17,9 @@ from .given import CASES, Case, copied, opened, prepared, removed
 from .judging import History, faults, history_of
 
 SHOWN = 5
-DISKS = 500 if LONG else 24
+DISKS = 300 if LONG else 24
 """Disks looked at for each change; of more than that some are drawn by lot, always the same ones."""
-TWICE, DISKS_TWICE = (10, 80) if LONG else (2, 24)
+TWICE, DISKS_TWICE = (6, 60) if LONG else (2, 24)
 """After how many losses of power another one is tried, and how many disks of it."""
 NOTHING_LOST = Fate("nothing lost", frozenset(), {})
 

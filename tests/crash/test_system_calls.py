@@ -98,7 +98,8 @@ def tries(calls: Counter[str]) -> Iterator[tuple[str, str, int]]:
     number = 0
     for call, times in sorted(calls.items()):
         for when in range(1, times + 1):
-            for how in (*(f"error={error}" for error in ERRORS), "signal=SIGKILL"):
+            # One error or the other at each call: storage makes no difference between them before it tells.
+            for how in (f"error={ERRORS[when % 2]}", "signal=SIGKILL"):
                 number += 1
                 if LONG or number % QUICK == 0:
                     yield call, how, when

@@ -74,6 +74,13 @@ HISTORIES: dict[str, list[Step]] = {
         ("damage_the_middle_of_the_trail", {"kind": "swapped", "place": 5}),
         ("repair", {}),
     ],
+    "an acknowledged change whose lines were moved is not taken for a torn one": [
+        ("write_into_the_inbox", {"action": "pause"}),
+        ("lose_the_end_of_the_trail", {"count": 2}),
+        ("repair", {}),
+        ("damage_the_middle_of_the_trail", {"kind": "swapped", "place": 0}),
+        ("repair", {}),
+    ],
     "a repair that finds no run changes nothing": [
         ("damage_the_middle_of_the_trail", {"kind": "rotten", "place": 0}),
         ("damage_the_middle_of_the_trail", {"kind": "rotten", "place": 2}),

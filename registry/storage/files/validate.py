@@ -13,7 +13,7 @@ from ...core.check import check_all
 from ...core.names import shown
 from ...core.run import Run
 from ...formats.projections import RefsFile, StateFile, is_intact, read_refs, read_state
-from ...formats.trail import Mutation, is_repair
+from ...formats.trail import Damage, Mutation, is_repair
 from ..port import Problem
 from .adopt import earlier_run
 from .finding import Found, Walk, find_anew, fold_whole, trail_lines
@@ -34,7 +34,7 @@ def problems_of(entry: OpenRun, root: int) -> list[Problem]:
     problems = [*_of_the_trail(entry, walk, found), *_of_adopted(entry, adopted)]
     run = walk.run()
     loaded = found.loaded if found is not None else None
-    if run is None or found is None or found.damage or found.lost or walk.damage:
+    if run is None or found is None or found.lost or _damage(walk, found):
         # What a fold over a gap leads to says nothing about the other files.
         beside = projection_problems(entry, loaded.run) if loaded is not None else []
         return problems + [one for one in beside if one.code not in _COMPARED]
@@ -71,8 +71,18 @@ def _followed(entry: OpenRun) -> tuple[Walk, Proof, list[Mutation]]:
     return fold_whole(entry, follow), proof, adopted
 
 
-def _of_the_trail(entry: OpenRun, walk: Walk, found: Found | None) -> Iterator[Problem]:
+def _damage(walk: Walk, found: Found | None) -> Damage | None:
+    """Where the trail is damaged, or does not lead to what the state vouches for since lines of it were moved."""
     damage = walk.damage or (found.damage if found is not None else None)
+    log = walk.fold.log
+    if damage is None and found is not None and found.loaded is not None and not found.lost:
+        known = found.loaded.run.log
+        return Damage(walk.fold.mark.offset, log.seq, known.seq + 1) if known.rev > log.rev else None
+    return damage
+
+
+def _of_the_trail(entry: OpenRun, walk: Walk, found: Found | None) -> Iterator[Problem]:
+    damage = _damage(walk, found)
     if damage is not None:
         yield Problem("log_corrupt", damage_in_words(damage), where=TRAIL)
     elif found is None and earlier_run(entry) is None:
