@@ -12,7 +12,7 @@ from ..registry import Registry
 from ..storage.views import TaskFact, TaskQuery
 from .caller import Caller
 from .ledger import Page, cursor_at, found, from_cursor, page_of
-from .queues import queued
+from .queues import holding_of, queued
 from .table import Result
 from .task_lists import queue_row
 from .task_rows import Task, task_of
@@ -20,7 +20,10 @@ from .task_statistics import Totals, facts_of
 
 
 class AgentList(Result):
-    """One agent's tasks. Of several running ones the latest started is current."""
+    """One agent's tasks: those assigned to it, and what else it has in hand.
+
+    Of several running ones the latest started is current.
+    """
 
     agent_id: str
     agent_name: str
@@ -87,15 +90,22 @@ def agent_list(caller: Caller, agent_id: AgentId) -> AgentList:
     """
     registry, now = caller.registry, clock.now()
     every = [task_of(run, node) for _, run, node, _ in found(registry, TaskQuery(now=now, agent_id=agent_id))]
-    warnings = unreadable(registry, is_empty=not every)
     waiting = [queue_row(one, place) for place, one in enumerate(queued(registry, agent_id, now=now), start=1)]
     in_queue = {row.task_id for row in waiting}
     later = sorted(
         (row for row in every if row.status == "queued" and row.task_id not in in_queue),
         key=lambda row: (-row.priority, row.created_at, row.task_id),
     )
+    # What it took though it is nobody's or another's is in its hands all the same: an exclusive claim is refused by it.
+    taken = [
+        task_of(record.run, record.node)
+        for record in holding_of(registry, agent_id, now=now)
+        if record.node.agent_id != agent_id
+    ]
+    warnings = unreadable(registry, is_empty=not (every or taken))
     running = sorted(
-        (row for row in every if row.status == "running"), key=lambda row: (row.started_at or "", row.task_id)
+        (*(row for row in every if row.status == "running"), *taken),
+        key=lambda row: (row.started_at or "", row.task_id),
     )
     return AgentList(
         agent_id=agent_id,

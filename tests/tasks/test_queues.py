@@ -1,5 +1,6 @@
 """Queues: order, exclusive claims, and reading without changing."""
 
+from registry.operations.agent_lists import agent_list
 from registry.operations.caller import Caller
 from tests.operations.changing.asking import ask, errand, given_run, refusal
 from tests.operations.conftest import Hands
@@ -106,3 +107,20 @@ def test_a_claim_names_the_failed_task_that_holds_the_queue(caller: Caller) -> N
             "why": "it is failed, and holds what is queued",
         }
     ]
+
+
+def test_what_an_agent_took_is_in_its_list_whoever_it_was_assigned_to(caller: Caller) -> None:
+    """An exclusive claim is refused for it; a list that does not show it leaves nothing to finish."""
+    given_run(caller, errand(), "open-1")
+    given_run(caller, errand(agent_id="otto"), "open-2")
+    for run_id in ("open-1", "open-2"):
+        start(caller, "zoe", run_id=run_id, node_id="work")
+
+    shown = agent_list(caller, "zoe")
+
+    assert shown.current_task is not None
+    assert (shown.current_task.task_id, [row.task_id for row in shown.running_tasks]) == (
+        "open-2:work",
+        ["open-1:work"],
+    )
+    assert refusal(caller, "claim_node", agent_id="zoe", exclusive=True).startswith("conflict: ")
