@@ -139,7 +139,8 @@ def _in_words(found: Recovered) -> str:
     parts: list[str] = []
     if found.missing:
         rows = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in found.missing[:5])
-        parts.append(f"no file tells events {rows} any more, so what they alone changed is lost")
+        events = "event" if rows.isdigit() else "events"
+        parts.append(f"no file tells {events} {rows} any more, so what only that changed is lost")
     if found.unproved:
         numbers = ", ".join(str(seq) for seq in found.unproved[:5])
         parts.append(f"events {numbers} were taken as they can be read, though their checksums are wrong")
