@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 UV ?= $(shell command -v uv 2>/dev/null)
 PYTHON ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # What runs the product, and what is added to work on it. Both are made again only when
 # pyproject.toml changes, so that a second call needs no network.
@@ -31,8 +32,8 @@ test: lint ## Check everything: style, types, tests, coverage
 test-fast: $(WORKS) ## Run the tests without coverage, the last failures first
 	$(BIN)/python -m pytest --ignore=tests/conformance --failed-first --exitfirst --quiet $(PYTEST_ARGS)
 
-test-crash: $(WORKS) ## Prove durability at length: faults, kills, losses of power, many writers (some minutes)
-	CRASH_TESTS=long $(BIN)/python -m pytest tests/crash tests/properties/test_registry_machine.py $(PYTEST_ARGS)
+test-crash: $(WORKS) ## Prove durability at length: faults, kills, losses of power, many writers and claimers (some minutes)
+	CRASH_TESTS=long $(BIN)/python -m pytest tests/crash tests/properties/test_registry_machine.py tests/tasks/test_many_claimers.py tests/flows/test_flow_storm.py $(PYTEST_ARGS)
 
 test-conformance: $(WORKS) $(CONFORMANCE)/.installed ## Run the official MCP suites and the Inspector (needs npm)
 	$(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)
@@ -46,8 +47,8 @@ format: $(WORKS) ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(WORKS) ## Print costs as ratios to floors measured in the same run
-	$(BIN)/python -m benchmarks
+bench: $(WORKS) ## Print costs as ratios to floors measured in the same run; BENCH_ARGS=--keep writes docs/performance.md
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 bundle: ## Build dist/*.mcpb, which Claude Desktop installs with a double click
 	@python=$$(command -v $(BIN)/python || command -v python3) && $$python mcpb/build.py dist

@@ -84,7 +84,7 @@ def printed(rows: Sequence[Row]) -> str:
     head = "| figure | value | floor | ratio | promised | |\n|---|---:|---:|---:|---:|---|"
     lines = [
         f"| {row.name} | {row.value:,.3f} {row.unit} | {row.floor:,.3f} {row.unit} | {row.ratio:,.2f} "
-        f"| {'' if row.promise is None else f'{row.promise:g}'} "
+        f"| {'' if row.promise is None else f'{row.promise:.3g}'} "
         f"| {'' if row.keeps_promise else '**over** '}{row.note} |"
         for row in rows
     ]

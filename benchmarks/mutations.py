@@ -1,18 +1,22 @@
-"""Durable mutations in a long-lived process, beside one append and one sync of a line."""
+"""Mutations in a long-lived process, beside one append and one sync of a line; and of several processes at once."""
 
 import re
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from shutil import which
 
 from registry.core.commands import ClaimNode, FinishNode
 from registry.registry import Registry
 
-from .measure import AppendFloor, Row, side_by_side
+from .measure import AppendFloor, Row, each_ms, side_by_side
 from .runs import BENCH, add_run, fresh_fence, note, progress, registry_at
 
 _LONG, _SHORT = 100_000, 100
+_PROCESSES, _EACH, _ROUNDS = 4, 500, 5
+_RECOVERIES = 3
 
 
 def rows(folder: Path) -> list[Row]:
@@ -21,10 +25,19 @@ def rows(folder: Path) -> list[Row]:
     registry = registry_at(root)
     add_run(registry, "small", nodes=20)
     add_run(registry, "large", nodes=1_000)
+    unsynced = registry_at(folder / "mutations-process", durability="process")
+    add_run(unsynced, "small", nodes=20)
     floor = AppendFloor(root)
     try:
-        small, large, least = side_by_side(
-            [lambda: progress(registry, "small"), lambda: progress(registry, "large"), floor], rounds=20, times=20
+        small, large, process, least = side_by_side(
+            [
+                lambda: progress(registry, "small"),
+                lambda: progress(registry, "large"),
+                lambda: progress(unsynced, "small"),
+                floor,
+            ],
+            rounds=20,
+            times=20,
         )
         pair, least_pair = side_by_side([_ClaimAndFinish(registry), floor], rounds=10, times=20)
     finally:
@@ -32,7 +45,9 @@ def rows(folder: Path) -> list[Row]:
     return [
         Row("durable mutation, 20 nodes", small, least, "ms", 6),
         Row("durable mutation, 1,000 nodes, beside 20 nodes", large, small, "ms", 10),
+        Row("durable mutation beside one of durability: process", small, process, "ms", None, "20 nodes"),
         Row("claim and finish with a report, 20 nodes", pair, least_pair, "ms", None, "two mutations, two files"),
+        *_several_processes(folder),
         *_long_trail(folder),
     ]
 
@@ -58,21 +73,82 @@ class _ClaimAndFinish:
         self._registry.transact(run_id, finish)
 
 
+def _several_processes(folder: Path) -> list[Row]:
+    """Four processes, each with a run of its own, beside one: the median of rounds taken in turns."""
+    root = folder / "processes"
+    registry = registry_at(root)
+    names = [f"run-{number}" for number in range(_PROCESSES)]
+    for name in names:
+        add_run(registry, name, nodes=20)
+    registry.store.close()
+    alone, together = [], []
+    for _ in range(_ROUNDS):
+        alone.append(_each_ms(root, names[:1]))
+        together.append(_each_ms(root, names))
+    one, four = statistics.median(alone), statistics.median(together)
+    times = f"{one / four:.2f} times as many mutations; 1.2 are promised"
+    return [Row("durable mutation, four processes on four runs beside one", four, one, "ms", 1 / 1.2, times)]
+
+
+def _each_ms(root: Path, run_ids: list[str]) -> float:
+    """Milliseconds a mutation took, of all that processes made at once, each on its run."""
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.many_mutations", str(root), run_id, str(_EACH)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for run_id in run_ids
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+    begun = time.perf_counter()
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+    took = time.perf_counter() - begun
+    for worker in workers:
+        worker.communicate()
+    return took * 1e3 / (_EACH * len(run_ids))
+
+
 def _long_trail(folder: Path) -> list[Row]:
-    """The same mutation at the end of a trail of 100 and of 100,000 events, as the kernel saw it."""
-    if which("strace") is None:
-        return []
+    """At the end of a trail of 100 and of 100,000 events: a mutation as the kernel saw it, and reading all of it."""
     root = folder / "trails"
     registry = registry_at(root, durability="process")
     for run_id, events in (("short", _SHORT), ("long", _LONG)):
         add_run(registry, run_id, nodes=20)
         for number in range(events):
             note(registry, run_id, f"note {number}")
+    registry.store.close()
+    recovered = _recovered_ms(root, "long")
+    found = [Row("recovery of a run of 100,000 events", recovered, 1_000, "ms", 1, "nothing left of it but its trail")]
+    if which("strace") is None:
+        return found
     short, long = traced(root, "short"), traced(root, "long")
     return [
+        *found,
         Row("system calls, 100,000 events beside 100", long[0], short[0], "calls", 1),
         Row("bytes read, 100,000 events beside 100", long[1] - short[1], 65_536, "bytes", 1),
     ]
+
+
+def _recovered_ms(root: Path, run_id: str) -> float:
+    """Reading a run whose projections are lost, in a registry that was just opened; the median of a few."""
+    taken = []
+    for _ in range(_RECOVERIES):
+        for projection in ("state.json", "refs.json", "workflow.lock.md"):
+            (root / "runs" / run_id / projection).unlink()
+        registry = registry_at(root, durability="process")
+        taken += each_ms(lambda: progress(registry, run_id), times=1)  # noqa: B023  # called here and now
+        registry.store.close()
+    return statistics.median(taken)
 
 
 _READ = re.compile(r"(?:^|\] )(?:read|pread64|readv|preadv)\(.*= (\d+)$")

@@ -41,15 +41,18 @@ def claim_and_finish(registry: Registry) -> None:
 def _claims(folder: Path) -> list[Row]:
     root = folder / "claims"
     registry = registry_at(root)
-    for number in range(400):
-        make(registry, number)
     floor = AppendFloor(root)
+    numbers = iter(range(1_000))
+    making, least_making = side_by_side([lambda: make(registry, next(numbers)), floor], rounds=20, times=20)
     try:
         pair, least = side_by_side([lambda: claim_and_finish(registry), floor], rounds=10, times=20)
     finally:
         floor.close()
         registry.store.close()
-    return [Row("claim and finish a task, 400 queued", pair, least, "ms", 25, "two durable mutations")]
+    return [
+        Row("task made", making, least_making, "ms", None, "a new folder and all of its files, each synced"),
+        Row("claim and finish a task, 400 queued", pair, least, "ms", 25, "two durable mutations"),
+    ]
 
 
 def make(registry: Registry, number: int) -> None:
@@ -103,6 +106,6 @@ def _first_page(folder: Path) -> list[Row]:
     queue = timed_ms(lambda: ask(registry, "list_tasks", agent_id="anna", order="queue", limit=20), times=20)
     registry.store.close()
     return [
-        Row("first page of the ledger, 100,000 nodes", page, _PAGE_MS, "ms", 1, "beside the 10 ms that were promised"),
+        Row("first page of the ledger, 100,000 nodes", page, _PAGE_MS, "ms", 1, "warm"),
         Row("first page of a queue of 100,000", queue, _PAGE_MS, "ms", None),
     ]
