@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,8 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
+from registry.errors import Conflict
+
 from .json_member import Step
 
 Format = Literal["json", "toml"]
@@ -18,6 +21,9 @@ Server = Mapping[str, JsonValue]
 NAME: Final = "opentask"
 PROGRAM: Final = "opentask-mcp"
 ROOT_VARIABLE: Final = "OPENTASK_REGISTRY_ROOT"
+
+_OURS: Final = re.compile(r"opentask[-_]mcp(\.exe|\.mcp|[=<>~@\[].*)?")
+_SHOWN_CHARS_MAX: Final = 80
 
 _DESKTOP: Final = {
     "darwin": "~/Library/Application Support/Claude/claude_desktop_config.json",
@@ -35,6 +41,7 @@ class Client:
         path: Where the server stands in that file.
         through_env: It gives servers almost no environment and no folder, so the root is named in `env`.
         by_path: It may not have the PATH of a shell, so the server is named by its whole path.
+        is_strict: It reads JSON to the letter: no comments, no comma at the end.
         is_private: Its file holds secrets of others; made anew, it is for its owner alone.
         writer: Its own command that does the same, where it has one.
         then: What the person does after the file has changed.
@@ -47,6 +54,7 @@ class Client:
     has_type: bool = False
     through_env: bool = False
     by_path: bool = False
+    is_strict: bool = False
     is_private: bool = False
     writer: tuple[str, ...] = ()
     then: str = ""
@@ -57,6 +65,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
         title="Claude Code",
         file=".mcp.json",
         path=("mcpServers", NAME),
+        is_strict=True,
         writer=("claude", "mcp", "add-json", "--scope", "project", NAME),
         then="restart Claude Code in this folder and approve the server",
     ),
@@ -77,6 +86,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
         title="Claude Desktop",
         file=_DESKTOP.get(sys.platform, _DESKTOP["linux"]),
         path=("mcpServers", NAME),
+        is_strict=True,
         by_path=True,
         then="quit Claude Desktop and start it again",
     ),
@@ -104,20 +114,69 @@ def entry(client: Client, *, command: str, root: Path, agent: str | None) -> dic
 def changes(server: Server, known: JsonValue) -> Iterator[tuple[tuple[Step, ...], JsonValue]]:
     """What must be set in a client's entry so that it starts this server; what else a person put there stays.
 
+    An entry that starts the server through another program, as `uvx opentask-mcp` does, keeps that program:
+    its words and ours would be a mixture that starts nothing.
+
     Args:
         known: The entry as it is; None where there is none.
+
+    Raises:
+        Conflict: the entry is there and starts something that is not this server.
     """
-    if not isinstance(known, Mapping):
+    if known is None:
         yield (), dict(server)
         return
+    starter = _starter(known)
+    if starter is None:
+        raise Conflict(
+            f"{NAME!r} is there already and starts something else: {_shown(known)}; nothing was changed",
+            hint="take that entry out, or give it another name, and do this again",
+        )
+    assert isinstance(known, Mapping)
     for name, value in server.items():
         there = known.get(name)
         if isinstance(value, list) and isinstance(there, list):
             yield from (((name, *way), item) for way, item in _options(value, there))
         elif isinstance(value, Mapping) and isinstance(there, Mapping):
             yield from (((name, inner), item) for inner, item in value.items())
-        else:
+        elif not (name == "command" and starter == "another"):
             yield (name,), value
+
+
+def _starter(known: JsonValue) -> Literal["server", "another"] | None:
+    """Whether an entry starts this server itself, or lets another program start it; None where it does neither."""
+    words = _words(known)
+    if not words or not isinstance(known, Mapping):
+        return None
+    command, *arguments = words
+    if _is_ours(command):
+        return "server"
+    if any(map(_is_ours, arguments)):
+        return "another"
+    # A program under another name, or one that is gone: options of ours tell it.
+    environment = known.get("env")
+    has_root = isinstance(environment, Mapping) and ROOT_VARIABLE in environment
+    has_root = has_root or any(word.partition("=")[0] == "--root" for word in arguments)
+    return "server" if has_root and all(word.startswith("--") for word in arguments[:1]) else None
+
+
+def _words(known: JsonValue) -> list[str]:
+    """What an entry starts, word by word; empty where that cannot be told."""
+    if not isinstance(known, Mapping) or "url" in known:
+        return []
+    command, arguments = known.get("command"), known.get("args", [])
+    if not isinstance(command, str) or not isinstance(arguments, list):
+        return []
+    return [command, *map(str, arguments)]
+
+
+def _is_ours(word: str) -> bool:
+    """Whether a word is this server: its program, its package with or without a version, its module."""
+    return _OURS.fullmatch(re.split(r"[/\\]", word)[-1]) is not None
+
+
+def _shown(known: JsonValue) -> str:
+    return (" ".join(_words(known)) or json.dumps(known, ensure_ascii=False))[:_SHOWN_CHARS_MAX]
 
 
 def _options(wanted: Sequence[JsonValue], there: Sequence[JsonValue]) -> Iterator[tuple[tuple[Step, ...], JsonValue]]:
@@ -127,8 +186,11 @@ def _options(wanted: Sequence[JsonValue], there: Sequence[JsonValue]) -> Iterato
         joined = next((at for at, one in enumerate(there) if str(one).startswith(f"{option}=")), None)
         if joined is not None:
             yield (joined,), f"{option}={value}"
-        elif option in there[:-1]:
-            yield (there.index(option) + 1,), value
+        elif option in there:
+            # A value that is missing at the end is added there.
+            at = there.index(option) + 1
+            yield (at,), value
+            end = max(end, at + 1)
         else:
             yield (end,), option
             yield (end + 1,), value

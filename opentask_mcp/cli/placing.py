@@ -1,6 +1,7 @@
 """Changing a file that belongs to another program: read whole, changed as text, put back whole or not at all."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,9 @@ def change_file(path: Path, change: Change, *, mode: int) -> str:
         real = path.resolve()
         real.parent.mkdir(parents=True, exist_ok=True)
         kept = mode if before is None else real.stat().st_mode & 0o7777
+        if not kept & 0o222:
+            # The folder would let it be replaced; that is not what its owner wants.
+            raise InvalidRequest(f"{path} is read-only; {_UNCHANGED}", hint=f"chmod u+w {path}, and do this again")
         handle, fresh = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -56,6 +60,9 @@ def change_file(path: Path, change: Change, *, mode: int) -> str:
 
 def _read(path: Path) -> bytes | None:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            # A pipe would be waited for until somebody writes into it.
+            raise InvalidRequest(f"{path} is not a file", hint=_UNCHANGED)
         with path.open("rb") as file:
             raw = file.read(_BYTES_MAX + 1)
     except FileNotFoundError:

@@ -197,7 +197,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.mkdir()
 
-    with pytest.raises(InvalidRequest, match=r"settings\.json cannot be read: Is a directory"):
+    with pytest.raises(InvalidRequest, match=r"settings\.json is not a file"):
         change_file(path, lambda text: "{}", mode=0o644)
 
 
@@ -208,3 +208,85 @@ def test_what_is_written_is_what_is_printed(cli: Cli, client: str) -> None:
     written = cli("mcp", "config", client, "--write").answer
 
     assert Path(written["file"]).read_text() + "\n" == printed
+
+
+def test_a_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path) -> None:
+    """Opening it would wait for a writer for ever."""
+    path = tmp_path / "settings.json"
+    os.mkfifo(path)
+
+    with pytest.raises(InvalidRequest, match=r"settings\.json is not a file"):
+        change_file(path, lambda text: "{}", mode=0o644)
+
+
+def test_a_file_that_its_owner_made_read_only_is_left_alone(tmp_path: Path) -> None:
+    """Its folder would let another be put in its place, and root may do everything; the owner said no."""
+    path = tmp_path / "theirs" / "settings.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    path.chmod(0o444)
+
+    with pytest.raises(InvalidRequest, match=r"settings\.json is read-only; nothing was changed"):
+        change_file(path, lambda text: '{"ours": 1}', mode=0o644)
+
+    assert (path.read_text(), os.listdir(path.parent)) == ("{}", ["settings.json"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["uvx", "opentask-mcp", "--root", "/old"], ["uvx", "opentask-mcp", "--root", "ROOT"]),
+        (["uvx", "opentask-mcp==1.2", "--read-only"], ["uvx", "opentask-mcp==1.2", "--read-only", "--root", "ROOT"]),
+        (["python3", "-m", "opentask_mcp.mcp"], ["python3", "-m", "opentask_mcp.mcp", "--root", "ROOT"]),
+        (["/gone/bin/opentask-mcp", "--root"], [server_command(), "--root", "ROOT"]),
+        (["/gone/bin/opentask-mcp"], [server_command(), "--root", "ROOT"]),
+    ],
+)
+def test_an_entry_goes_on_starting_the_server_the_way_it_did(
+    cli: Cli, project: Path, before: list[str], after: list[str]
+) -> None:
+    """The words of a launcher behind the name of another program would start nothing."""
+    entry = {"command": before[0], "args": before[1:]}
+    (project / ".mcp.json").write_text(json.dumps({"mcpServers": {"opentask": entry}}))
+
+    cli("mcp", "config", "claude", "--write")
+
+    now = json.loads((project / ".mcp.json").read_text())["mcpServers"]["opentask"]
+    assert [now["command"], *now["args"]] == [word.replace("ROOT", str(cli.root)) for word in after]
+    assert cli("mcp", "config", "claude", "--write").answer["change"] == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        ({"type": "http", "url": "http://127.0.0.1:8000/mcp"}, '{"type": "http", "url": "http://127.0.0.1:8000/mcp"}'),
+        ({"command": "node", "args": ["/x/opentask/server.js", "--root", "."]}, "node /x/opentask/server.js --root ."),
+        ({"command": "their-server", "args": []}, "their-server"),
+        ({"command": "sh", "args": ["-c", "exec opentask-mcp"]}, "sh -c exec opentask-mcp"),
+        ("later", '"later"'),
+    ],
+)
+def test_an_entry_that_starts_something_else_is_left_alone(cli: Cli, project: Path, entry: object, shown: str) -> None:
+    """Half of it replaced would be a server that neither of the two knows."""
+    before = json.dumps({"mcpServers": {"opentask": entry}})
+    (project / ".mcp.json").write_text(before)
+
+    ran = cli("mcp", "config", "claude", "--write")
+
+    assert (ran.status, ran.error["message"]) == (
+        4, f"'opentask' is there already and starts something else: {shown}; nothing was changed"
+    )  # fmt: skip
+    assert (project / ".mcp.json").read_text() == before
+
+
+@pytest.mark.parametrize("text", ['{"mcpServers": {},}', '{ // mine\n  "mcpServers": {}\n}'])
+def test_what_claude_code_would_not_read_is_said(cli: Cli, project: Path, text: str) -> None:
+    """It takes strict JSON alone and drops the whole file; an entry in it would never be seen."""
+    (project / ".mcp.json").write_text(text)
+
+    ran = cli("mcp", "config", "claude", "--write")
+
+    assert (ran.status, ran.error["code"]) == (2, "invalid_request")
+    assert ran.error["message"].startswith(f"{project}/.mcp.json is no JSON that can be added to (Claude Code reads ")
+    assert (project / ".mcp.json").read_text() == text
+    assert cli("mcp", "config", "openclaw", "--write").answer["change"] == "made"

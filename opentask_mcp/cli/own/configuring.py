@@ -95,6 +95,8 @@ def _merged(client: Client, path: Path, text: str, server: Server) -> str:
             known = known.get(name) if isinstance(known, dict) else None
         for way, value in changes(server, known):
             text = with_member(text, (*client.path, *way), value)
+        if client.is_strict:
+            _check_strict(client, text)
         return text
     except NotReadable as fault:
         own = f"; or: {_by_command(client, server)}" if client.writer else ""
@@ -103,6 +105,14 @@ def _merged(client: Client, path: Path, text: str, server: Server) -> str:
             f"{path} is no JSON that can be added to ({fault}); nothing was changed",
             hint=f"mend that line and do this again, or put this there by hand: {by_hand}{own}",
         ) from None
+
+
+def _check_strict(client: Client, text: str) -> None:
+    try:
+        json.loads(text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as fault:
+        where = f"line {fault.lineno}, column {fault.colno}"
+        raise NotReadable(f"{client.title} reads no comments and no comma at the end; {where}") from None
 
 
 def _with_table(client: Client, path: Path, text: str, server: Server) -> str:
