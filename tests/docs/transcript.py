@@ -48,6 +48,7 @@ _VARYING: Final = (
     (re.compile(r"[^\s\"']*/opentask-demo-\w+"), "<demo>"),
     (re.compile(r"\b\d{8}T\d{6}Z\b"), "<time>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "<day>"),
+    (re.compile(r"\b(archive/|\"month\": \")\d{4}-\d\d\b"), r"\1<month>"),
     (re.compile(r"\bunder 1s\b|\b\d+s\b"), "<age>"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "<clock>"),
     (re.compile(r"\b(at|until|since) \d\d:\d\d\b"), r"\1 <clock>"),
