@@ -219,16 +219,21 @@ def text_of(option: str, path: str) -> str:
 
     Raises:
         InvalidRequest: it cannot be read or is no UTF-8 text.
+        LimitExceeded: it is longer than anything that is read here.
     """
     from registry.core.names import shown
-    from registry.errors import InvalidRequest
+    from registry.errors import InvalidRequest, LimitExceeded
 
     try:
         if path == "-":
-            raw = sys.stdin.buffer.read(_FILE_BYTES_MAX)
+            raw = sys.stdin.buffer.read(_FILE_BYTES_MAX + 1)
         else:
             with Path(path).open("rb") as file:
-                raw = file.read(_FILE_BYTES_MAX)
+                raw = file.read(_FILE_BYTES_MAX + 1)
+        if len(raw) > _FILE_BYTES_MAX:
+            raise LimitExceeded(
+                f"{option} {shown(path)!r}", limit=_FILE_BYTES_MAX, size=len(raw), hint="send it in parts"
+            )
         return raw.decode()
     except OSError as fault:
         raise InvalidRequest(

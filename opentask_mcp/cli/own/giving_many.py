@@ -60,7 +60,8 @@ def _read(session: Session, path: str, agent_id: str | None) -> _Lines:
     from registry.operations.table import OPERATIONS
 
     lines: _Lines = []
-    for number, text in enumerate(text_of(_OPTION, path).splitlines(), 1):
+    # By \n alone: a text in JSON may hold what else Python takes for the end of a line.
+    for number, text in enumerate(text_of(_OPTION, path).split("\n"), 1):
         if not text.strip():
             continue
         try:

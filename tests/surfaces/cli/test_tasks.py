@@ -258,3 +258,16 @@ def test_a_line_that_is_refused_says_what_stands(cli: Cli, tmp_path: Path) -> No
     assert refused.error["message"].endswith("; created before it, and still there: 1")
     assert len(cli("task", "list", "--agent", "anna").answer["pending_tasks"]) == 1
     assert cli("task", "create", "--agent", "anna", "--name", "x", "--from-file", str(lines)).status == 2
+
+
+def test_a_file_of_tasks_is_read_whole_or_not_at_all(cli: Cli, tmp_path: Path) -> None:
+    """What stands behind a limit would be tasks that nobody ever does; and a text may hold odd ends of lines."""
+    lines = tmp_path / "tasks.jsonl"
+    lines.write_bytes(b'{"name": "One"}\n' + b" " * (16 << 20))
+
+    refused = cli("task", "create", "--agent", "anna", "--from-file", str(lines))
+
+    assert (refused.status, refused.error["code"]) == (6, "limit_exceeded")
+    assert cli("task", "list-all").answer["agents"] == []
+    lines.write_text('{"name": "One\u2028and two"}\n', encoding="utf-8")
+    assert cli("task", "create", "--agent", "anna", "--from-file", str(lines)).answer["created"] == 1
