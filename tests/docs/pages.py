@@ -93,4 +93,5 @@ class Page:
 def pages() -> list[Page]:
     """Every page that belongs to the documentation."""
     top = [ROOT / name for name in ("README.md", "README.zh.md", "CHANGELOG.md", "CONTRIBUTING.md")]
-    return [Page(path) for path in [*top, *sorted((ROOT / "docs").rglob("*.md"))]]
+    below = [path for folder in ("docs", "skills") for path in sorted((ROOT / folder).rglob("*.md"))]
+    return [Page(path) for path in [*top, *below]]
