@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -56,23 +57,45 @@ class Refresher:
         Raises:
             IndexUnusable: the run folders have to be read instead.
         """
-        with self._database.reading() as connection:
-            marked = dict(connection.execute(schema.MARKED).fetchall())
-            booted = connection.execute("SELECT mark FROM boot").fetchone()
-            known = {place: Stamp(*stamp) for place, *stamp in connection.execute(schema.FOLDERS)}
-            faulty = connection.execute(schema.FAULTY).fetchall()
-        self._take_in_marked(marked)
-        if booted is None or booted[0] != boot_mark(self._now):
+        seen = self._seen()
+        by_file, is_same_boot = self._marked_by_file(), seen.boot == boot_mark(self._now)
+        stamps = self._stamps()
+        changed = [(run_id, row) for run_id, row, _ in seen.faulty if self._folders.files(run_id, row[0]) != row[1]]
+        if not (seen.marked or by_file or changed or seen.unread) and is_same_boot and stamps == seen.stamps:
+            return _notices(seen)  # The common case, and each question to the database costs as much as its answer.
+        self._take_in_marked(seen.marked, by_file)
+        if not is_same_boot:
             self._compare_all()
-        self._find_names(known)
-        held = [(run_id, (place, Files(*files))) for run_id, place, _, *files in faulty]
-        self.reread([(run_id, row) for run_id, row in held if self._folders.files(run_id, row[0]) != row[1]])
+        self._find_names(seen.stamps)
+        self.reread(changed)
         self._read_unread(slice_s)
-        return self._notices()
+        return _notices(self._seen())
 
-    def _take_in_marked(self, marked: dict[RunId, int]) -> None:
+    def _seen(self) -> "_Seen":
+        with self._database.reading() as connection:
+            boot = connection.execute("SELECT mark FROM boot").fetchone()
+            (unread,) = connection.execute("SELECT count(*) FROM unread").fetchone()
+            return _Seen(
+                marked=dict(connection.execute(schema.MARKED).fetchall()),
+                boot=boot[0] if boot is not None else None,
+                stamps={place: Stamp(*stamp) for place, *stamp in connection.execute(schema.FOLDERS)},
+                faulty=tuple(
+                    (run_id, (place, Files(*files)), fault)
+                    for run_id, place, fault, *files in connection.execute(schema.FAULTY)
+                ),
+                unread=unread,
+                read=connection.execute("SELECT count(*) FROM runs").fetchone()[0] if unread else 0,
+            )
+
+    def _marked_by_file(self) -> set[RunId]:
+        """Runs whose writers could not mark them in the index."""
+        return _names_in(self._stale) if are_own_folders(os.path.dirname(self._stale), self._stale) else set()
+
+    def _stamps(self) -> dict[str, Stamp]:
+        return {place: stamp for place in self._folders.places() if (stamp := self._folders.stamp(place)) is not None}
+
+    def _take_in_marked(self, marked: dict[RunId, int], by_file: set[RunId]) -> None:
         """Read runs again whose writers had begun; where none is at work any more, take the mark off."""
-        by_file = _names_in(self._stale) if are_own_folders(os.path.dirname(self._stale), self._stale) else set()
         for run_id in {**marked, **dict.fromkeys(by_file)}:
             held = self._held(run_id)
             with self._folders.held(run_id) as is_free:
@@ -132,8 +155,7 @@ class Refresher:
 
     def _find_names(self, known: dict[str, Stamp], *, anyway: bool = False) -> None:
         """Compare the names on disk with those in the index, where a folder changed by another hand."""
-        places = self._folders.places()
-        stamps = {place: stamp for place in places if (stamp := self._folders.stamp(place)) is not None}
+        stamps = self._stamps()
         if stamps == known and not anyway:
             return
         # A change in the same tick of the file system's clock as our look would leave the same time behind.
@@ -184,7 +206,7 @@ class Refresher:
         """
         with self._database.reading() as connection:
             marked = dict(connection.execute(schema.MARKED).fetchall())
-        self._take_in_marked(marked)
+        self._take_in_marked(marked, self._marked_by_file())
         self._find_names({}, anyway=True)
         with self._database.reading() as connection:
             runs = connection.execute(schema.EVERY_NAME).fetchall()
@@ -197,19 +219,36 @@ class Refresher:
             progress(min(start + _BATCH_RUNS, len(runs)), len(runs))
         return len(runs)
 
-    def _notices(self) -> tuple[str, ...]:
-        with self._database.reading() as connection:
-            (unread,) = connection.execute("SELECT count(*) FROM unread").fetchone()
-            faulty = connection.execute(schema.FAULTY).fetchall()
-            (read,) = connection.execute("SELECT count(*) FROM runs").fetchone() if unread else (0,)
-        told = [unreadable(run_id, fault) for run_id, _, fault, *_ in faulty if fault != NotFound.code]
-        if unread:
-            told.insert(
-                0,
-                f"{read:,} of {read + unread:,} runs are indexed so far, the newest first; "
-                "each list goes on with it, `opentask reindex` does all of it",
-            )
-        return tuple(told[:NOTICES_MAX])
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the index says of itself, at one moment.
+
+    Attributes:
+        marked: Runs whose writers had begun, with the process of each.
+        stamps: The folders of runs as they were when their names were compared.
+        faulty: Runs that could not be read, with the files they had then and the code of the fault.
+        unread: How many runs are in no list yet.
+        read: How many are, where any is not.
+    """
+
+    marked: dict[RunId, int]
+    boot: str | None
+    stamps: dict[str, Stamp]
+    faulty: tuple[tuple[RunId, tuple[str, Files], str], ...]
+    unread: int
+    read: int
+
+
+def _notices(seen: _Seen) -> tuple[str, ...]:
+    told = [unreadable(run_id, fault) for run_id, _, fault in seen.faulty if fault != NotFound.code]
+    if seen.unread:
+        told.insert(
+            0,
+            f"{seen.read:,} of {seen.read + seen.unread:,} runs are indexed so far, the newest first; "
+            "each list goes on with it, `opentask reindex` does all of it",
+        )
+    return tuple(told[:NOTICES_MAX])
 
 
 def _put_if(connection: sqlite3.Connection, run: Indexed, held: Held) -> None:
