@@ -36,7 +36,7 @@ async def work(worker: Agent, claim: Answer) -> Answer:
     """Do a claimed node as its brief asks, and hand it in by the call that the claim offered."""
     node = claim["node_id"]
     finish = step(claim, "finish_node") | {"summary": f"{node} is done", "report": f"# {node}\n\nWhat was found.\n"}
-    return await worker.call("finish_node", **finish, payload=PAYLOADS.get(node, {}))
+    return await worker.call("finish_node", **{**finish, "payload": PAYLOADS.get(node, {})})
 
 
 async def own_work(orchestrator: Agent, answer: Answer) -> Answer:
