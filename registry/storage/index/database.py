@@ -12,7 +12,7 @@ import stat
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -47,11 +47,41 @@ class IndexUnusable(Exception):
     """The index cannot be used now; the run folders can. No user ever sees this."""
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that knows whether SQLite itself waits for other processes: a reader lets it, a writer does not.
+
+    SQLite's own waiting sleeps a millisecond at least, which is twenty times what a transaction takes. Asked of every
+    transaction, the two ways of waiting would cost more than some transactions do.
+    """
+
+    waits = False
+
+    def let_wait(self, waits: bool) -> None:
+        """Have SQLite wait from now on, or give up at once."""
+        if self.waits != waits:
+            self.execute(f"PRAGMA busy_timeout = {_READERS_WAIT_MS if waits else 0}")
+            self.waits = waits
+
+    def execute_when_free(self, wait_s: float, sql: str, values: Sequence[object] = ()) -> None:
+        """Carry out a statement that others may have to make way for."""
+        self.let_wait(False)
+        until, pause_s = time.monotonic() + wait_s, _POLL_S
+        while True:
+            try:
+                self.execute(sql, values)
+                return
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _BUSY or time.monotonic() >= until:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.3, _POLL_S_MAX)
+
+
 class _Held:
     """The connection that is open, if one is. It outlives its `Database` by as much as closing it takes."""
 
     def __init__(self) -> None:
-        self.open: tuple[int, sqlite3.Connection, Identity] | None = None
+        self.open: tuple[int, _Connection, Identity] | None = None
 
     def drop(self) -> None:
         """Close it, where it is this process's own."""
@@ -91,6 +121,7 @@ class Database:
             IndexUnusable: the run folders have to be read instead.
         """
         with self._using() as connection:
+            connection.let_wait(True)
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -111,17 +142,26 @@ class Database:
             IndexUnusable: nothing was written.
         """
         with self._using(wait_s) as connection:
-            _begin(connection, wait_s)
+            connection.execute_when_free(wait_s, "BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.execute("COMMIT")
+                connection.execute_when_free(wait_s, "COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
                     connection.rollback()
                 raise
 
+    def write(self, sql: str, values: Sequence[object], *, wait_s: float) -> None:
+        """One statement that is a transaction by itself, which costs a fifth of one that is begun and ended.
+
+        Raises:
+            IndexUnusable: nothing was written.
+        """
+        with self._using(wait_s) as connection:
+            connection.execute_when_free(wait_s, sql, values)
+
     @contextmanager
-    def _using(self, wait_s: float = _READERS_WAIT_MS / 1e3) -> Iterator[sqlite3.Connection]:
+    def _using(self, wait_s: float = _READERS_WAIT_MS / 1e3) -> Iterator[_Connection]:
         if not self._guard.acquire(timeout=self._patience_s):
             raise IndexUnusable("another thread of this process uses it")
         try:
@@ -142,7 +182,7 @@ class Database:
         finally:
             self._guard.release()
 
-    def _connection(self, wait_s: float) -> sqlite3.Connection:
+    def _connection(self, wait_s: float) -> _Connection:
         pid, identity = os.getpid(), _identity(self._path)
         if (held := self._held.open) is not None:
             if held[0] == pid and held[2] == identity:
@@ -163,20 +203,22 @@ class Database:
         self._held.open = (pid, connection, now)
         return connection
 
-    def _opened(self, wait_s: float) -> sqlite3.Connection:
+    def _opened(self, wait_s: float) -> _Connection:
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         _require_own(os.path.dirname(self._path), stat.S_ISDIR)
         # SQLite follows links and would write wherever they lead.
         for beside in ("-wal", "-shm", ""):
             _make_way(self._path + beside, os.path.join(self._root, BROKEN) + beside)
-        connection = sqlite3.connect(self._path, timeout=wait_s, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self._path, timeout=wait_s, isolation_level=None, check_same_thread=False, factory=_Connection
+        )
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             if connection.execute("PRAGMA user_version").fetchone()[0] != schema.VERSION:
                 connection.execute("PRAGMA journal_mode = WAL")
                 _make_tables(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(f"PRAGMA busy_timeout = {_READERS_WAIT_MS}")
+            connection.let_wait(True)
         except BaseException:
             connection.close()
             raise
@@ -259,25 +301,6 @@ def _make_way(path: str, aside: str) -> None:
                 os.rename(path, f"{aside}.odd")
                 return
         raise
-
-
-def _begin(connection: sqlite3.Connection, wait_s: float) -> None:
-    """Become the one writer."""
-    # SQLite's own waiting sleeps a millisecond at least, which is twenty times what a transaction takes.
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        until, pause_s = time.monotonic() + wait_s, _POLL_S
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if _code(error) not in _BUSY or time.monotonic() >= until:
-                    raise
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.3, _POLL_S_MAX)
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {_READERS_WAIT_MS}")
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

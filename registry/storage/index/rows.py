@@ -86,10 +86,15 @@ def state_row(state: RunState) -> Row:
         "tags": tags_text(state.tags),
         "source_key": state.source_session_key,
         "created_at": state.created_at,
-        "wake_at": state.wake_at if state.status in ("running", "paused") else None,
+        "wake_at": wake_at(state),
         "words": words_searched(state),
         "digest": digest_of(state).model_dump_json(exclude_defaults=True).encode(),
     }
+
+
+def wake_at(state: RunState) -> str | None:
+    """When time alone may change the run; an ended one sleeps for good."""
+    return state.wake_at if state.status in ("running", "paused") else None
 
 
 def node_row(run: RunState, node: NodeState) -> Row:
@@ -138,10 +143,11 @@ def has_same_parts(before: RunState, after: RunState) -> bool:
     """Whether it is nobody else's run now."""
     if (before.workflow_id, before.source_agent_id) != (after.workflow_id, after.source_agent_id):
         return False
-    return len(before.nodes) == len(after.nodes) and all(
+    have_same_agents = len(before.nodes) == len(after.nodes) and all(
         node is (former := before.nodes.get(node_id)) or (former is not None and _agents(former) == _agents(node))
         for node_id, node in after.nodes.items()
     )
+    return have_same_agents or parts(before) == parts(after)
 
 
 def _agents(node: NodeState) -> tuple[str | None, str | None]:

@@ -114,7 +114,7 @@ PUT_PART: Final = (
     "INSERT INTO parts (run, kind, name, is_archived, status, updated_at, run_id) "
     "SELECT id, ?, ?, is_archived, status, updated_at, run_id FROM runs WHERE id = ?"
 )
-PARTS_WENT_ON: Final = "UPDATE parts SET status = ?, updated_at = ? WHERE run = ?"
+PARTS_WENT_ON: Final = "UPDATE parts SET status = ?, updated_at = ? WHERE run = (SELECT id FROM runs WHERE run_id = ?)"
 DROP_PARTS: Final = "DELETE FROM parts WHERE run = ?"
 DROP_TITLES: Final = "DELETE FROM titles WHERE run_id = ?"
 DROP_LINKS: Final = "DELETE FROM links WHERE run = ?"

@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import suppress
 from typing import Final
 
-from ...core.names import RunId
+from ...core.names import RunId, task_id
 from ...core.run import RunState
 from ..files.layout import PRIVATE
 from . import rows, schema
@@ -38,8 +38,7 @@ class IndexWriter:
     def mark(self, run_id: RunId) -> bool:
         """Say that a run is about to change; whether anything says so now."""
         try:
-            with self._database.writing(wait_s=WAIT_S) as connection:
-                connection.execute(schema.MARK_DIRTY, (run_id, os.getpid()))
+            self._database.write(schema.MARK_DIRTY, (run_id, os.getpid()), wait_s=WAIT_S)
             return True
         except IndexUnusable:
             return self._mark_by_file(run_id)
@@ -58,8 +57,8 @@ class IndexWriter:
 
     def unmark(self, run_id: RunId) -> None:
         """Take a mark off: the run did not change after all."""
-        with suppress(IndexUnusable), self._database.writing(wait_s=WAIT_S) as connection:
-            connection.execute(schema.TAKE_MARK_OFF, (run_id,))
+        with suppress(IndexUnusable):
+            self._database.write(schema.TAKE_MARK_OFF, (run_id,), wait_s=WAIT_S)
 
     def changed(self, before: RunState, after: RunState, files: tuple[int, int, int], *, base_size: int) -> bool:
         """Write what changed of a run and take its mark off.
@@ -73,10 +72,7 @@ class IndexWriter:
         """
         try:
             with self._database.writing(wait_s=WAIT_S) as connection:
-                held = connection.execute(schema.RUN_HELD, (after.run_id,)).fetchone()
-                if held is not None and (held[1], held[2]) == (rows.RUNS, base_size) and _is_near(before, after):
-                    _put_difference(connection, held[0], before, after, Files(*files))
-                else:
+                if not _put_difference(connection, before, after, Files(*files), base_size=base_size):
                     put(connection, Indexed(after.run_id, rows.RUNS, Files(*files), after))
                 connection.execute(schema.TAKE_MARK_OFF, (after.run_id,))
             return True
@@ -120,35 +116,53 @@ class IndexWriter:
         self._database.close()
 
 
-def _is_near(before: RunState, after: RunState) -> bool:
-    """Whether the rows of unchanged nodes can stay: they leave out the run's own session."""
-    return before.source_session_key == after.source_session_key
-
-
-def _put_difference(connection: sqlite3.Connection, run: int, before: RunState, after: RunState, files: Files) -> None:
-    columns = rows.differences(rows.state_row(before), rows.state_row(after)) | dict(files._asdict())
-    _update(connection, "runs", "id", run, columns)
+def _put_difference(
+    connection: sqlite3.Connection, before: RunState, after: RunState, files: Files, *, base_size: int
+) -> bool:
+    """Write what a change touched; False where the rows there are not those of the run before it."""
+    if before.source_session_key != after.source_session_key:
+        return False  # rows of nodes leave the run's own session out
+    columns = {**rows.state_row(after), **files._asdict()}
+    if columns["wake_at"] == rows.wake_at(before):
+        del columns["wake_at"]  # it has an index of its own, which SQLite writes whenever the column is named
+    sets = ", ".join(f"{column} = ?" for column in columns)
+    of_before = "run_id = ? AND place = ? AND log_size = ?"
+    written = connection.execute(
+        f"UPDATE runs SET {sets} WHERE {of_before}", (*columns.values(), after.run_id, rows.RUNS, base_size)
+    )
+    if written.rowcount != 1:
+        return False
     if rows.links(before) != rows.links(after):
-        _put_links(connection, run, after)
+        _put_links(connection, _number(connection, after.run_id), after)
     if not rows.has_same_parts(before, after):
-        _put_parts(connection, run, after)
+        _put_parts(connection, _number(connection, after.run_id), after)
     elif (before.status, before.updated_at) != (after.status, after.updated_at):
-        connection.execute(schema.PARTS_WENT_ON, (after.status, after.updated_at, run))
+        connection.execute(schema.PARTS_WENT_ON, (after.status, after.updated_at, after.run_id))
     if not rows.has_same_titles(before, after):
         connection.execute(schema.PUT_TITLES, (after.run_id, rows.titles(after)))
+    _put_changed_nodes(connection, before, after)
+    return True
+
+
+def _put_changed_nodes(connection: sqlite3.Connection, before: RunState, after: RunState) -> None:
     for node_id, node in after.nodes.items():
         former = before.nodes.get(node_id)
         if former is node:
             continue
-        key = f"{after.run_id}:{node_id}"
+        key = task_id(after.run_id, node_id)
         row = rows.node_row(after, node)
         if former is None:
-            _insert(connection, "nodes", {"task_id": key, "run": run, **row})
+            _insert(connection, "nodes", {"task_id": key, "run": _number(connection, after.run_id), **row})
         else:
             _update(connection, "nodes", "task_id", key, rows.differences(rows.node_row(before, former), row))
     if len(before.nodes) != len(after.nodes) or before.nodes.keys() != after.nodes.keys():
         gone = before.nodes.keys() - after.nodes.keys()
-        connection.executemany(schema.DROP_NODE, [(f"{after.run_id}:{node_id}",) for node_id in gone])
+        connection.executemany(schema.DROP_NODE, [(task_id(after.run_id, node_id),) for node_id in gone])
+
+
+def _number(connection: sqlite3.Connection, run_id: RunId) -> int:
+    """The key of a run that has a row."""
+    return int(connection.execute(schema.RUN_HELD, (run_id,)).fetchone()[0])
 
 
 def put(connection: sqlite3.Connection, run: Indexed) -> None:
