@@ -12,7 +12,7 @@ from .answers import MessageRow, Mutated, finish_step, messages_view, mutated
 from .caller import Caller
 from .claim_answers import ClaimNodeResult, claimed, nothing_in_queue, nothing_in_run
 from .lookup import change_run, newest_open, open_run
-from .queues import holding_of, queue_of, queued, tick_due
+from .queues import held_of, queue_of, rows_of, settled_desk
 from .table import Operation, Request
 
 _TAKEN = (NodeHeld, IllegalTransition, RunPaused, NotFound, LockTimeout)
@@ -56,8 +56,10 @@ def _claim_node(caller: Caller, request: ClaimNodeRequest) -> ClaimNodeResult:
 def _claim_in_run(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, run_id: RunId) -> ClaimNodeResult:
     """A named node of a run, or the first that the caller may have."""
     if request.exclusive and not _is_repeat(caller, run_id, request.request_id):
-        tick_due(caller.registry, agent_id, now=clock.now())
-        _require_free_hands(request, agent_id, holding_of(caller.registry, agent_id, now=clock.now()))
+        now = clock.now()
+        _require_free_hands(
+            request, agent_id, held_of(settled_desk(caller.registry, agent_id, now=now).holding, now=now)
+        )
     outcome = change_run(
         caller,
         run_id,
@@ -101,17 +103,17 @@ def _where_from(caller: Caller, request: ClaimNodeRequest) -> InvalidRequest:
 
 def _claim_from_queue(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId) -> ClaimNodeResult:
     """The first of the agent's nodes; its lock is held, so no other claim of this agent can come between."""
-    registry = caller.registry
-    tick_due(registry, agent_id, now=clock.now())
+    registry, now = caller.registry, clock.now()
+    desk = settled_desk(registry, agent_id, now=now)
     key = request_key(request, request.request_id)
-    held = holding_of(registry, agent_id, now=clock.now())
+    held = held_of(desk.holding, now=now)
     if key is not None and (run_id := _run_claimed_before(caller, held, key.id)) is not None:
         again = _command(caller, request, agent_id, node_id=None)
         outcome = change_run(caller, run_id, again, request=key)
         return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs, held=held)
     _require_free_hands(request, agent_id, held)
     min_priority = request.min_priority or 1
-    for row in queued(registry, agent_id, min_priority=min_priority, now=clock.now()):
+    for row in rows_of(registry, agent_id, desk, min_priority=min_priority, now=now):
         if row.held_back is not None:
             continue
         try:

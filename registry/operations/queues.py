@@ -5,7 +5,7 @@ ask at once never differ about what comes first. Reading a queue changes nothing
 lease ran out are shown where they will stand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -16,7 +16,7 @@ from ..core.names import AgentId, RunId, TaskId
 from ..core.run import NodeState
 from ..errors import RegistryError
 from ..registry import Registry
-from ..storage.views import TaskRecord
+from ..storage.views import Desk, TaskRecord
 
 HeldBack = Literal["paused", "backoff", "held"]
 
@@ -56,18 +56,25 @@ class AgentQueue:
 
 def queue_of(registry: Registry, agent_id: AgentId, *, min_priority: int = 1, now: datetime) -> AgentQueue:
     """The whole queue of an agent."""
+    desk = registry.views.desk(agent_id, now)
     return AgentQueue(
-        tuple(queued(registry, agent_id, min_priority=min_priority, now=now)),
-        tuple(holding_of(registry, agent_id, now=now)),
+        tuple(rows_of(registry, agent_id, desk, min_priority=min_priority, now=now)),
+        tuple(held_of(desk.holding, now=now)),
         registry.views.pending(agent_id),
     )
 
 
 def queued(registry: Registry, agent_id: AgentId, *, min_priority: int = 1, now: datetime) -> Iterator[QueuedNode]:
     """An agent's ready nodes in queue order, looked at one by one as they are taken."""
-    due = registry.views.due(agent_id, now)
-    fresh = sorted(_reconciled(registry, due, agent_id), key=_key)
-    others = (record for record in registry.views.ready(agent_id) if record.run.run_id not in due)
+    return rows_of(registry, agent_id, registry.views.desk(agent_id, now), min_priority=min_priority, now=now)
+
+
+def rows_of(
+    registry: Registry, agent_id: AgentId, desk: Desk, *, min_priority: int = 1, now: datetime
+) -> Iterator[QueuedNode]:
+    """The same, where what lies before the agent was looked at already."""
+    fresh = sorted(_reconciled(registry, desk.due, agent_id), key=_key)
+    others = (record for record in desk.ready if record.run.run_id not in desk.due)
     known: dict[TaskId, str] = {}
     for record in merge(others, fresh, key=_key):
         if record.node.priority < min_priority:
@@ -75,18 +82,27 @@ def queued(registry: Registry, agent_id: AgentId, *, min_priority: int = 1, now:
         yield _judged(registry, record, now, known)
 
 
-def tick_due(registry: Registry, agent_id: AgentId, *, now: datetime) -> None:
-    """Record what time has ended in the runs an agent has a part in: lost work comes back to its queue."""
-    for run_id in registry.views.due(agent_id, now):
+def settled_desk(registry: Registry, agent_id: AgentId, *, now: datetime) -> Desk:
+    """What lies before an agent once what time has ended in its runs is recorded: lost work is in its queue again."""
+    desk = registry.views.desk(agent_id, now)
+    if not desk.due:
+        return desk
+    for run_id in desk.due:
         try:
             registry.tick(run_id)
         except RegistryError:
             continue  # One damaged or busy run must not stop an agent's whole queue; doctor names it.
+    return registry.views.desk(agent_id, now)
 
 
 def holding_of(registry: Registry, agent_id: AgentId, *, now: datetime) -> list[TaskRecord]:
     """What an agent has under leases that still live."""
-    return [record for record in registry.views.holding(agent_id) if not record.node.lease_has_expired(now)]
+    return held_of(registry.views.holding(agent_id), now=now)
+
+
+def held_of(records: Iterable[TaskRecord], *, now: datetime) -> list[TaskRecord]:
+    """Those whose leases still live."""
+    return [record for record in records if not record.node.lease_has_expired(now)]
 
 
 def _key(record: TaskRecord) -> tuple[int, str, str]:

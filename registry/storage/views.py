@@ -39,6 +39,15 @@ class TaskRecord:
         return task_id(self.run.run_id, self.node.id)
 
 
+@dataclass(frozen=True)
+class Desk:
+    """What lies before an agent, as one look found it: `due`, `holding` and `ready` of the views."""
+
+    due: list[RunId]
+    holding: list[TaskRecord]
+    ready: Iterator[TaskRecord]
+
+
 class TaskFact(NamedTuple):
     """What statistics are made of: one task, as it was recorded."""
 
@@ -105,6 +114,10 @@ class TaskViews(Protocol):
 
     def due(self, agent_id: AgentId, now: datetime) -> list[RunId]:
         """Runs whose `wakeAt` is past and in which open nodes are the agent's or held by it."""
+        ...
+
+    def desk(self, agent_id: AgentId, now: datetime) -> Desk:
+        """All three of these at once."""
         ...
 
     def agents(self) -> list[AgentId]:
@@ -220,6 +233,10 @@ class ScannedViews:
             and moment(state.wake_at) <= now
             and any(concerns(node, agent_id) for node in state.nodes.values())
         ]
+
+    def desk(self, agent_id: AgentId, now: datetime) -> Desk:
+        """What lies before an agent."""
+        return Desk(self.due(agent_id, now), self.holding(agent_id), self.ready(agent_id))
 
     def agents(self) -> list[AgentId]:
         """Agents with work of any status."""

@@ -169,8 +169,6 @@ def find(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
     # A trail that was cut may have grown again, to the very size that is known.
     if known is not None and size >= known.mark.offset and _has_tip(entry, known.mark, size):
         edited, seen = _edited_since(entry, known)
-        if size == known.mark.offset:
-            return Found(_ending(_seen(known, seen), size), size=size, edited=edited, is_behind=bool(edited))
         return _rolled(entry, _seen(known, seen), size, edited=edited, is_behind=bool(edited), synced=synced)
     return _cold(entry, root, synced=synced)
 
@@ -211,6 +209,9 @@ def _rolled(
     is_behind: bool,
     synced: bool,
 ) -> Found:
+    """What the trail says beyond a run that was read; nothing, where it ends where the run does."""
+    if size == start.mark.offset:
+        return Found(_ending(start, size), size=size, edited=edited, is_behind=is_behind)
     if synced:
         make_durable(entry)
     walk = Walk(entry, start.run, start.mark, size)

@@ -22,7 +22,7 @@ from ...formats.fold import joined
 from ...formats.trail import Torn
 from .. import failpoints
 from . import atomic
-from .finding import Found
+from .finding import Found, make_durable
 from .handles import Loaded, OpenRun
 from .layout import TORN, TRAIL
 from .mutating import mutate
@@ -72,6 +72,9 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
             "recorded again as a snapshot" + ("" if found.has_bindings else f"; {BINDINGS_LOST}")
         )
     elif found.is_behind:
+        if place.synced:
+            # Whoever finds the projections even with the trail takes it to be on the disk.
+            make_durable(entry)
         # Nothing may be shared with what was cached: a file that vanished must be written even when nothing changed.
         loaded, _ = project(place, entry, replace(loaded, refs="", texts={}), loaded.run, loaded.mark)
     entry.loaded = loaded

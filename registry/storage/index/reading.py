@@ -30,7 +30,14 @@ class IndexReader:
         self._database = Database(root, patience_s=_PATIENCE_S)
         self._refresher = Refresher(root, self._database, folders, now=now)
         self.runs = IndexedRuns(self._database, self._refresher, folders, ScannedRuns(store))
-        self.tasks = IndexedTasks(self._database, self._refresher, folders, store.state, ScannedViews(store))
+        self.tasks = IndexedTasks(
+            self._database,
+            self._refresher,
+            folders,
+            state_of=store.state,
+            run_of=lambda run_id: store.read(run_id).run.state,
+            scanned=ScannedViews(store),
+        )
 
     def rebuild(self, progress: Callable[[int, int], None]) -> int:
         """Read every run again; gives how many.

@@ -7,9 +7,9 @@ yet is an answer about the newest of them and a sentence on the rest, not a minu
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -57,35 +57,51 @@ class Refresher:
         Raises:
             IndexUnusable: the run folders have to be read instead.
         """
-        seen = self._seen()
-        by_file, is_same_boot = self._marked_by_file(), seen.boot == boot_mark(self._now)
-        stamps = self._stamps()
-        changed = [(run_id, row) for run_id, row, _ in seen.faulty if self._folders.files(run_id, row[0]) != row[1]]
-        if not (seen.marked or by_file or changed or seen.unread) and is_same_boot and stamps == seen.stamps:
-            return _notices(seen)  # The common case, and each question to the database costs as much as its answer.
-        self._take_in_marked(seen.marked, by_file)
-        if not is_same_boot:
+        with self._database.reading() as connection:
+            seen = _seen(connection)
+        if self._stands(seen):
+            return _notices(seen)
+        self._bring_up(seen, slice_s)
+        with self._database.reading() as connection:
+            return _notices(_seen(connection))
+
+    @contextmanager
+    def fresh(self, *, slice_s: float) -> Iterator[sqlite3.Connection]:
+        """The index brought up, seen as it was at that moment: nearly always there is nothing to bring up.
+
+        Raises:
+            IndexUnusable: the run folders have to be read instead.
+        """
+        with self._database.reading() as connection:
+            seen = _seen(connection)
+            if self._stands(seen):
+                yield connection
+                return
+        self._bring_up(seen, slice_s)
+        with self._database.reading() as connection:
+            yield connection
+
+    def _stands(self, seen: "_Seen") -> bool:
+        """Whether everything is in the index that the run folders have."""
+        return (
+            not (seen.marked or seen.unread)
+            and seen.boot == boot_mark(self._now)
+            and not self._marked_by_file()
+            and not self._changed_since(seen)
+            and self._stamps() == seen.stamps
+        )
+
+    def _bring_up(self, seen: "_Seen", slice_s: float) -> None:
+        self._take_in_marked(seen.marked, self._marked_by_file())
+        if seen.boot != boot_mark(self._now):
             self._compare_all()
         self._find_names(seen.stamps)
-        self.reread(changed)
+        self.reread(self._changed_since(seen))
         self._read_unread(slice_s)
-        return _notices(self._seen())
 
-    def _seen(self) -> "_Seen":
-        with self._database.reading() as connection:
-            boot = connection.execute("SELECT mark FROM boot").fetchone()
-            (unread,) = connection.execute("SELECT count(*) FROM unread").fetchone()
-            return _Seen(
-                marked=dict(connection.execute(schema.MARKED).fetchall()),
-                boot=boot[0] if boot is not None else None,
-                stamps={place: Stamp(*stamp) for place, *stamp in connection.execute(schema.FOLDERS)},
-                faulty=tuple(
-                    (run_id, (place, Files(*files)), fault)
-                    for run_id, place, fault, *files in connection.execute(schema.FAULTY)
-                ),
-                unread=unread,
-                read=connection.execute("SELECT count(*) FROM runs").fetchone()[0] if unread else 0,
-            )
+    def _changed_since(self, seen: "_Seen") -> list[tuple[RunId, Held]]:
+        """Runs that could not be read, whose files are others now."""
+        return [(run_id, row) for run_id, row, _ in seen.faulty if self._folders.files(run_id, row[0]) != row[1]]
 
     def _marked_by_file(self) -> set[RunId]:
         """Runs whose writers could not mark them in the index."""
@@ -225,19 +241,39 @@ class _Seen:
     """What the index says of itself, at one moment.
 
     Attributes:
-        marked: Runs whose writers had begun, with the process of each.
         stamps: The folders of runs as they were when their names were compared.
+        marked: Runs whose writers had begun, with the process of each.
         faulty: Runs that could not be read, with the files they had then and the code of the fault.
         unread: How many runs are in no list yet.
         read: How many are, where any is not.
     """
 
-    marked: dict[RunId, int]
     boot: str | None
     stamps: dict[str, Stamp]
-    faulty: tuple[tuple[RunId, tuple[str, Files], str], ...]
-    unread: int
-    read: int
+    marked: dict[RunId, int] = field(default_factory=dict)
+    faulty: tuple[tuple[RunId, tuple[str, Files], str], ...] = ()
+    unread: int = 0
+    read: int = 0
+
+
+def _seen(connection: sqlite3.Connection) -> _Seen:
+    looked = connection.execute(schema.LOOK).fetchall()
+    if looked and not any(looked[0][4:]):
+        # The common case in one question: each costs as much as its answer.
+        return _Seen(boot=looked[0][3], stamps={place: Stamp(*stamp) for place, *stamp in (row[:3] for row in looked)})
+    boot = connection.execute("SELECT mark FROM boot").fetchone()
+    (unread,) = connection.execute("SELECT count(*) FROM unread").fetchone()
+    return _Seen(
+        marked=dict(connection.execute(schema.MARKED).fetchall()),
+        boot=boot[0] if boot is not None else None,
+        stamps={place: Stamp(*stamp) for place, *stamp in connection.execute(schema.FOLDERS)},
+        faulty=tuple(
+            (run_id, (place, Files(*files)), fault)
+            for run_id, place, fault, *files in connection.execute(schema.FAULTY)
+        ),
+        unread=unread,
+        read=connection.execute("SELECT count(*) FROM runs").fetchone()[0] if unread else 0,
+    )
 
 
 def _notices(seen: _Seen) -> tuple[str, ...]:

@@ -127,6 +127,11 @@ FAULTY: Final = (
     "SELECT run_id, place, fault, log_size, log_ns, state_ns FROM runs "
     "WHERE is_archived IN (0, 1) AND status = '' ORDER BY run_id"
 )
+LOOK: Final = """
+    SELECT place, mtime_ns, links, (SELECT mark FROM boot), EXISTS (SELECT 1 FROM dirty), EXISTS (SELECT 1 FROM unread),
+           EXISTS (SELECT 1 FROM runs WHERE is_archived IN (0, 1) AND status = '')
+    FROM folders
+"""
 ALL_FILES: Final = "SELECT run_id, place, log_size, log_ns, state_ns FROM runs"
 PUT_UNREAD: Final = "INSERT OR REPLACE INTO unread (run_id, place, changed_ns) VALUES (?, ?, ?)"
 NEWEST_UNREAD: Final = "SELECT run_id, place FROM unread ORDER BY changed_ns DESC LIMIT ?"

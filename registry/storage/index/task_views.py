@@ -17,7 +17,7 @@ from ...core.limits import PRIORITY_MAX
 from ...core.names import AgentId, RunId, TaskId, iso
 from ...core.run import RunState
 from ...errors import NotFound, RegistryError
-from ..views import ScannedViews, TaskFact, TaskQuery, TaskRecord, is_queued, matches, sort_key
+from ..views import Desk, ScannedViews, TaskFact, TaskQuery, TaskRecord, is_queued, matches, sort_key
 from .database import Database, IndexUnusable
 from .folders import RunFolders
 from .ledger import CHUNK, RUN_COLUMNS, ledger_rows
@@ -30,9 +30,10 @@ SLICE_S: Final = 10.0
 
 _FACTS_CHUNK: Final = 2_000
 _STATES_KEPT: Final = 64
-_LOOKS_MAX: Final = 4
-_FIRST: Final = 8
+_REREADINGS_MAX: Final = 3
+_FIRST: Final = 1
 """Tasks looked at first: a claim nearly always takes the head, and each one costs a look at its run's files."""
+_GROWTH: Final = 8
 _IS_OPEN: Final = "NOT runs.is_archived AND runs.status IN ('running', 'paused')"
 
 _QUEUE: Final = f"""
@@ -93,6 +94,7 @@ class IndexedTasks:
 
     Args:
         state_of: A run's state as it is now.
+        run_of: The same, read as whoever changes the run reads it, who then need not read it again.
     """
 
     def __init__(
@@ -100,13 +102,16 @@ class IndexedTasks:
         database: Database,
         refresher: Refresher,
         folders: RunFolders,
+        *,
         state_of: Callable[[RunId], RunState],
+        run_of: Callable[[RunId], RunState],
         scanned: ScannedViews,
     ) -> None:
         self._database = database
         self._refresher = refresher
         self._folders = folders
         self._state_of = state_of
+        self._run_of = run_of
         self._scanned = scanned
 
     def _is_usable(self) -> bool:
@@ -119,25 +124,30 @@ class IndexedTasks:
 
     def _fetched(self, sql: str, values: Sequence[Value] | Mapping[str, Value]) -> list[tuple[Any, ...]] | None:
         """All rows of a query over a fresh index; None where there is none to be had."""
-        if not self._is_usable():
-            return None
         try:
-            with self._database.reading() as connection:
+            with self._refresher.fresh(slice_s=SLICE_S) as connection:
                 return connection.execute(sql, values).fetchall()
         except IndexUnusable:
             return None
 
-    def _confirmed(self, fetch: Fetch) -> Sequence[tuple[Any, ...]]:
-        """Rows whose runs' files are those that the rows were made from."""
-        rows: Sequence[tuple[Any, ...]] = ()
-        for _ in range(_LOOKS_MAX):
-            with self._database.reading() as connection:
-                rows = fetch(connection)
+    def _look(self, fetch: Fetch) -> Sequence[tuple[Any, ...]]:
+        with self._database.reading() as connection:
+            return fetch(connection)
+
+    def _confirmed(self, fetch: Fetch, found: Sequence[tuple[Any, ...]] | None = None) -> Sequence[tuple[Any, ...]]:
+        """Rows whose runs' files are those that the rows were made from.
+
+        Args:
+            found: What `fetch` gave a moment ago, if it was asked.
+        """
+        rows = self._look(fetch) if found is None else found
+        for _ in range(_REREADINGS_MAX):
             held = {row[0]: (row[1], Files(*row[2:5])) for row in rows}
             changed = [(run_id, row) for run_id, row in held.items() if self._folders.files(run_id, row[0]) != row[1]]
             if not changed:
                 break
             self._refresher.reread(changed)
+            rows = self._look(fetch)
         return rows
 
     def tasks(self, query: TaskQuery) -> Iterator[TaskRecord]:
@@ -180,12 +190,11 @@ class IndexedTasks:
         """Ready work of an agent, in queue order."""
         return self._queue(agent_id) if self._is_usable() else self._scanned.ready(agent_id)
 
-    def _queue(self, agent_id: AgentId) -> Iterator[TaskRecord]:
-        states = _States(self._state_of)
-        values: dict[str, Value] = {"agent": sound(agent_id), "priority": PRIORITY_MAX, "ready_at": "", "task_id": ""}
-        size = _FIRST
+    def _queue(self, agent_id: AgentId, first: Sequence[tuple[Any, ...]] | None = None) -> Iterator[TaskRecord]:
+        # Whoever looks at the head of a queue is about to claim it, for which its run must be read as a whole.
+        states, size, values = _States(self._run_of), _FIRST, _head(agent_id)
         while True:
-            rows = self._confirmed(partial(_rows, sql=_QUEUE, values={**values, "limit": size}))
+            rows = self._confirmed(partial(_rows, sql=_QUEUE, values={**values, "limit": size}), first)
             for row in rows:
                 record = states.record(row[5])
                 if record is not None and record.node.status == "ready" and is_queued(record.node):
@@ -193,7 +202,7 @@ class IndexedTasks:
             if len(rows) < size:
                 return
             values = {**values, "task_id": rows[-1][5], "priority": rows[-1][6], "ready_at": rows[-1][7]}
-            size = CHUNK
+            states, size, first = _States(self._state_of), min(size * _GROWTH, CHUNK), None
 
     def ahead(self, agent_id: AgentId, key: QueueKey) -> int:
         """How many of `ready` come before a place in the queue."""
@@ -214,10 +223,12 @@ class IndexedTasks:
 
     def holding(self, agent_id: AgentId) -> list[TaskRecord]:
         """What an agent has under a lease."""
-        if not self._is_usable():
-            return self._scanned.holding(agent_id)
+        found = self._fetched(_HOLDING, (sound(agent_id),))
+        return self._scanned.holding(agent_id) if found is None else self._held(agent_id, found)
+
+    def _held(self, agent_id: AgentId, found: Sequence[tuple[Any, ...]]) -> list[TaskRecord]:
         states = _States(self._state_of)
-        rows = self._confirmed(partial(_rows, sql=_HOLDING, values=(sound(agent_id),)))
+        rows = self._confirmed(partial(_rows, sql=_HOLDING, values=(sound(agent_id),)), found)
         records = (states.record(row[5]) for row in rows)
         return [record for record in records if record is not None and _is_held(record, agent_id)]
 
@@ -225,6 +236,18 @@ class IndexedTasks:
         """Runs to tick before the agent's queue is read."""
         found = self._fetched(_DUE, {"agent": sound(agent_id), "now": iso(now)})
         return self._scanned.due(agent_id, now) if found is None else [str(row[0]) for row in found]
+
+    def desk(self, agent_id: AgentId, now: datetime) -> Desk:
+        """What lies before an agent."""
+        agent = sound(agent_id)
+        try:
+            with self._refresher.fresh(slice_s=SLICE_S) as connection:
+                due = connection.execute(_DUE, {"agent": agent, "now": iso(now)}).fetchall()
+                held = connection.execute(_HOLDING, (agent,)).fetchall()
+                first = connection.execute(_QUEUE, {**_head(agent_id), "limit": _FIRST}).fetchall()
+            return Desk([str(row[0]) for row in due], self._held(agent_id, held), self._queue(agent_id, first))
+        except IndexUnusable:
+            return self._scanned.desk(agent_id, now)
 
     def agents(self) -> list[AgentId]:
         """Agents with work of any status."""
@@ -261,6 +284,11 @@ class _States:
         if kept is None or node_id not in kept[0].nodes:
             return None
         return TaskRecord(kept[1], kept[0].nodes[node_id])
+
+
+def _head(agent_id: AgentId) -> dict[str, Value]:
+    """The place before the first of a queue, as the query of one names it."""
+    return {"agent": sound(agent_id), "priority": PRIORITY_MAX, "ready_at": "", "task_id": ""}
 
 
 def _rows(

@@ -178,6 +178,9 @@ def hold_queues_against_scan(world: World, process: int = 0) -> None:
         assert views.pending(agent_id) == wanted.pending(agent_id)
         assert views.holding(agent_id) == wanted.holding(agent_id)
         assert sorted(views.due(agent_id, world.at)) == sorted(wanted.due(agent_id, world.at))
+        desk = views.desk(agent_id, world.at)
+        assert (sorted(desk.due), desk.holding) == (sorted(wanted.due(agent_id, world.at)), wanted.holding(agent_id))
+        assert [*desk.ready] == ready
         assert sorted(map(repr, views.facts(agent_id=agent_id))) == sorted(map(repr, wanted.facts(agent_id=agent_id)))
 
 
