@@ -63,6 +63,12 @@ class Outcome:
         nodes = self.run.state.nodes
         return tuple(node for node in named if node in nodes and nodes[node].status == "ready")
 
+    @property
+    def skipped(self) -> tuple[NodeId, ...]:
+        """Nodes that this skipped, by a condition or on somebody's word."""
+        named = (event.node_id for event in self.events if event.name == "node.skipped")
+        return tuple(dict.fromkeys(node for node in named if node))
+
 
 _MAKES_READY: Final = frozenset({"node.ready", "node.released"})
 

@@ -40,6 +40,11 @@ def task_id(run_id: RunId, node_id: NodeId) -> TaskId:
     return f"{run_id}:{node_id}"
 
 
+def own_session_key(agent_id: AgentId, run_id: RunId) -> str:
+    """The key a run has for its sessions where no host has given it one: it names no session of anybody."""
+    return f"agent:{agent_id}:opentask:{run_id}"
+
+
 def short_hash(text: str, length: int = 12) -> str:
     """Lower-case base32 of the text's sha256, for ids that a request makes the same twice."""
     return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:length]

@@ -13,9 +13,11 @@ from ..errors import (
     NotFound,
     RunPaused,
 )
+from .conditions import AwaitedKey
 from .flow import Flow
 from .lifecycle import NodeVerb, sources_in_words
 from .names import NodeId, RunId, moment, nearest, shown
+from .record import Bag
 from .run import NodeState, RunState
 from .workflow import WORK_KINDS
 
@@ -313,6 +315,22 @@ def outputs_missing(state: RunState, node: NodeState, missing: Iterable[str], *,
         run_id=state.run_id,
         node_id=node.id,
         missing=list(paths),
+    )
+
+
+def result_in_quotes(
+    state: RunState, node_id: NodeId, payload: Bag, key: str, *, wanted: AwaitedKey, fence: str | None
+) -> InvalidRequest:
+    """A text in a result where a condition will want a number, or true or false."""
+    mended = {**payload, key: f"<{key}: {wanted.kind}, without quotes>"}
+    again: Bag = {"run_id": state.run_id, "node_id": node_id, "outcome": "completed", "payload": mended}
+    return InvalidRequest(
+        f"payload.{shown(key)} is the text {shown(str(payload[key]), 40)!r}; the condition of node "
+        f"{wanted.reader!r} needs {'a number' if wanted.kind == 'number' else 'true or false'} there",
+        hint="send it without quotes; all else as before",
+        next=(NextCall("finish_node", {**again, **({"fence": fence} if fence else {})}, "hands in the work"),),
+        run_id=state.run_id,
+        node_id=node_id,
     )
 
 

@@ -45,12 +45,21 @@ _READY_NAMED: Final = 40
 class Mutated(Result):
     """Base of every answer to a change."""
 
-    told_last: ClassVar[tuple[str, ...]] = ("run_status", "rev", "became_ready", "more_ready", "warnings", "next")
+    told_last: ClassVar[tuple[str, ...]] = (
+        "run_status",
+        "rev",
+        "became_ready",
+        "more_ready",
+        "skipped",
+        "warnings",
+        "next",
+    )
 
     run_status: str
     rev: int
     became_ready: tuple[str, ...]
     more_ready: int | None = None
+    skipped: tuple[str, ...] | None = None
     warnings: tuple[str, ...]
     next: tuple[NextStep, ...]
 
@@ -66,6 +75,7 @@ def mutated(outcome: Outcome, caller: Caller, **more: object) -> dict[str, objec
         "rev": outcome.rev,
         "became_ready": outcome.became_ready[:_READY_NAMED],
         "more_ready": len(outcome.became_ready[_READY_NAMED:]) or None,
+        "skipped": outcome.skipped[:_READY_NAMED] or None,
         "warnings": outcome.warnings,
         **{name: value for name, value in more.items() if value is not None},
     }

@@ -25,6 +25,7 @@ from ..errors import Forbidden, NextCall
 from .caller import Approvals, Caller, PersonAnswer, PersonNeeded, Question
 
 WORDS_MAX: Final = 400
+ASKED_MAX: Final = 1_200
 JUDGED_AGAIN_MAX: Final = 5
 """How often a run may change between the judgement and the change before the caller is told."""
 
@@ -101,12 +102,18 @@ def tried(caller: Caller, run: Run, command: Decided | AddNode) -> Decision:
 
 
 def question_of(
-    what: str, *, run_id: str, node_id: str | None, message: str | None, yes: str = "approve", no: str = "reject"
+    what: str, *, run: Run, node_id: str | None, message: str | None, yes: str = "approve", no: str = "reject"
 ) -> Question:
-    """A question made from the arguments alone, with the agent's words quoted as the agent's."""
-    where = f"node {node_id!r} of run {run_id!r}" if node_id else f"run {run_id!r}"
-    words = f" The agent says: {shown(message, WORDS_MAX)!r}" if message and message.strip() else ""
-    return Question(f"{what} {where}: {yes} or {no}?{words}", yes=yes, no=no)
+    """A question made from the arguments and the plan, with the words of others quoted as theirs."""
+    node = run.plan.nodes.get(node_id) if node_id else None
+    where = f"node {node_id!r} of run {run.state.run_id!r}" if node_id else f"run {run.state.run_id!r}"
+    asked = (node.prompt.strip() or node.title) if node is not None else ""
+    parts = [f"{what} {where}: {yes} or {no}?"]
+    if asked:
+        parts.append(f"The workflow says: {shown(asked, ASKED_MAX)!r}")
+    if message and message.strip():
+        parts.append(f"The agent says: {shown(message, WORDS_MAX)!r}")
+    return Question("\n\n".join(parts), yes=yes, no=no)
 
 
 def _asked(command: Decided) -> str:

@@ -4,10 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from ..core.assignment import assignment, sources
+from ..core.limits import PROMPT_BYTES_MAX
 from ..core.names import NodeId, RunId
 from ..core.record import Bag
 from ..core.run import NodeState, Run
-from ..core.tasks import params_path
 from ..errors import RegistryError
 from ..registry import Registry
 from .answers import cut, report_path
@@ -15,8 +16,13 @@ from .table import Result
 
 BRIEF_CHARS_MAX: Final = 8_000
 BRIEF_SHOWN_MAX: Final = 10_000
-_PARAMS_SHOWN_MAX: Final = 2_000
 """The brief counted as JSON shows it, where every newline and quote is two characters."""
+
+_HANDOFF_BYTES_MAX: Final = 4 * PROMPT_BYTES_MAX
+"""More than a handoff of ours can have: its head, the assignment and what was added."""
+
+SOURCES_MAX: Final = 100
+"""So many files are looked at for one claim, unless the node itself names more needs."""
 
 SUMMARY_CHARS_MAX: Final = 300
 INLINE_BYTES_MAX: Final = 64 << 10
@@ -27,7 +33,7 @@ INLINE_LEAST: Final = 400
 
 
 class InputRow(Result):
-    """What a needed node left. `chars` is the length of the file at `path`."""
+    """What an earlier node left. `chars` is the length of the file at `path`."""
 
     node_id: str
     status: str
@@ -65,53 +71,58 @@ class Brief:
 
 
 def brief_of(registry: Registry, run: Run, node: NodeState) -> Brief:
-    """The handoff where one was written, else the workspace root and the prompt."""
-    run_id, handoff = run.state.run_id, node.working_memory.handoff
-    if handoff is not None and (text := text_file(registry, run_id, handoff)):
-        kept = shortened(text, chars=BRIEF_CHARS_MAX, shown=BRIEF_SHOWN_MAX)
-        return Brief(kept, (handoff, len(kept.encode())) if len(kept) < len(text) else None)
-    definition = run.plan.nodes[node.id]
-    head = f"Workspace root: {registry.store.run_dir(run_id)}\n\n{_params(node)}"
-    text = definition.prompt.strip() or _of_summary(run, node)
-    kept = shortened(text, chars=BRIEF_CHARS_MAX - len(head), shown=BRIEF_SHOWN_MAX - len(head) - 4)
-    return Brief(head + kept, ("workflow.lock.md", 0) if len(kept) < len(text) else None)
+    """The handoff where one was written, else the run's folder and the assignment.
+
+    A handoff holds the assignment as it was when it was written. One without the present one, because the
+    plan was edited since or another program wrote it, comes after it.
+    """
+    asked = assignment(run.plan, node)
+    path = node.working_memory.handoff
+    text = _handoff_text(registry, run.state.run_id, path)
+    if text and asked in text:
+        return _brief("", text, rest=path)
+    head = f"Run folder: {registry.store.run_dir(run.state.run_id)}\n\n{asked}"
+    return _brief(f"{head}\n\n---\n\n", text, rest=path) if text else _brief(head, "")
 
 
-def _params(node: NodeState) -> str:
-    """A task's parameters, ahead of its prompt: a long prompt is cut at its end."""
-    if node.params is None:
+def _brief(head: str, text: str, *, rest: str | None = None) -> Brief:
+    """As much of both as a brief holds; `rest` is the file whose beginning the text is."""
+    whole = head + text
+    kept = shortened(whole, chars=BRIEF_CHARS_MAX, shown=BRIEF_SHOWN_MAX)
+    if len(kept) == len(whole):
+        return Brief(kept)
+    if rest is None or len(kept) < len(head):
+        return Brief(kept, ("workflow.lock.md", 0))
+    return Brief(kept, (rest, len(kept[len(head) :].encode())))
+
+
+def _handoff_text(registry: Registry, run_id: str, path: str | None) -> str:
+    if path is None:
         return ""
-    said = json.dumps(node.params, ensure_ascii=False)
-    if len(said) <= _PARAMS_SHOWN_MAX:
-        return f"Params: {said}\n\n"
-    return f"Params: {params_path(node.id)} ({len(said):,} characters of JSON)\n\n"
+    try:
+        content, _ = registry.store.read_file(run_id, path, offset=0, limit=_HANDOFF_BYTES_MAX)
+    except RegistryError:
+        return ""
+    return content.decode(errors="replace")
 
 
-def _of_summary(run: Run, node: NodeState) -> str:
-    """A summary node needs no prompt of its own: what it has to do follows from the plan."""
-    needs = ", ".join(node.needs) or "the other nodes"
-    return f"Sum up the run {run.state.run_id!r} for the person who asked for it, from what these nodes left: {needs}."
+def inputs_of(registry: Registry, run: Run, node: NodeState) -> tuple[tuple[InputRow, ...], int]:
+    """What each node left whose result this one works from, without contents; and how many more there are."""
+    named = sources(run.state.nodes, node)
+    looked_at = named[: max(len(node.needs), SOURCES_MAX)]
+    return tuple(_input(registry, run, run.state.nodes[one]) for one in looked_at), len(named) - len(looked_at)
 
 
-def inputs_of(registry: Registry, run: Run, node: NodeState) -> tuple[InputRow, ...]:
-    """What each needed node left, without contents."""
-    rows = []
-    for need in node.needs:
-        left = run.state.nodes.get(need)
-        if left is None:
-            continue
-        path = report_path(left)
-        size = _length(registry, run.state.run_id, path) if path else None
-        rows.append(
-            InputRow(
-                node_id=need,
-                status=left.status,
-                summary=cut(left.summary, SUMMARY_CHARS_MAX) if left.summary else None,
-                path=path if size is not None else None,
-                chars=size,
-            )
-        )
-    return tuple(rows)
+def _input(registry: Registry, run: Run, left: NodeState) -> InputRow:
+    path = report_path(left)
+    size = _length(registry, run.state.run_id, path) if path else None
+    return InputRow(
+        node_id=left.id,
+        status=left.status,
+        summary=cut(left.summary, SUMMARY_CHARS_MAX) if left.summary else None,
+        path=path if size is not None else None,
+        chars=size,
+    )
 
 
 def with_contents(registry: Registry, run: Run, rows: tuple[InputRow, ...], *, room: int) -> tuple[InputRow, ...]:

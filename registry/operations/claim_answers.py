@@ -96,6 +96,7 @@ class ClaimNodeResult(Result):
     rev: int | None = None
     became_ready: tuple[str, ...] | None = None
     more_ready: int | None = None
+    skipped: tuple[str, ...] | None = None
     repeated: bool | None = None
     warnings: tuple[str, ...]
     next: tuple[NextStep, ...]
@@ -119,7 +120,6 @@ def claimed(
     fence = str(outcome.answer["fence"])
     brief = brief_of(registry, run, node)
     owner = node.lease.owner if node.lease is not None else agent_id
-    rows = inputs_of(registry, run, node)
     answer = ClaimNodeResult.model_validate(
         mutated(
             outcome,
@@ -150,14 +150,15 @@ def claimed(
             next=_after_claim(run, node, fence, brief),
         )
     )
-    return _with_inputs(caller, run, answer, rows, inline=inline_inputs)
+    return _with_inputs(caller, run, node, answer, inline=inline_inputs)
 
 
 def _with_inputs(
-    caller: Caller, run: Run, answer: ClaimNodeResult, rows: tuple[InputRow, ...], *, inline: bool
+    caller: Caller, run: Run, node: NodeState, answer: ClaimNodeResult, *, inline: bool
 ) -> ClaimNodeResult:
+    rows, further = inputs_of(caller.registry, run, node)
     shown = fit(rows, beside=answer, limit=len(rows) or 1, keep=40) if rows else ()
-    more = len(rows) - len(shown)
+    more = len(rows) - len(shown) + further
     answer = answer.model_copy(update={"inputs": shown, "more_inputs": more or None})
     if inline and shown:
         room = ANSWER_CHARS_MAX - chars(answer) - _INLINE_MARGIN - 40 * len(shown)
@@ -167,7 +168,7 @@ def _with_inputs(
 
 def _after_claim(run: Run, node: NodeState, fence: str, brief: Brief) -> tuple[NextStep, ...]:
     awaited = keys_awaited(run.plan, run.state.nodes, node.id)
-    steps = [finish_step(run.state.run_id, node, fence=fence, result_keys=awaited)]
+    steps = [finish_step(run.state.run_id, node, fence=fence, awaited=awaited)]
     if brief.rest is not None:
         path, offset = brief.rest
         why = "the rest of the brief" if offset else f"the whole prompt of {node.id}"
@@ -207,7 +208,7 @@ def nothing_in_run(caller: Caller, outcome: Outcome, agent_id: AgentId, *, assig
             "queued": len(mine),
             "not_before": outcome.answer.get("notBefore"),
             "paused": paused_view(run.state),
-            "waiting_for": waiting_for(run.state, now=now) or None,
+            "waiting_for": waiting_for(run, now=now) or None,
             "warnings": outcome.warnings,
             "next": calls,
         }

@@ -94,7 +94,7 @@ def _with_consent(caller: Caller, request: RequestControlRequest, command: Contr
     """Judge whether a person is needed, and apply it to the very revision that was judged."""
     key = request_key(request, request.request_id)
     for judged in range(1, JUDGED_AGAIN_MAX + 1):
-        given = consent(caller, run, command, _question(request), message=request.message)
+        given = consent(caller, run, command, _question(request, run), message=request.message)
         decided = _as_decided(command, given)
         if decided is None:
             return _not_applied(caller, request, run, given)
@@ -129,14 +129,14 @@ def _as_decided(command: Control, given: Consent) -> Control | None:
     return replace(command, action=action, actor=given.actor, message=given.message)
 
 
-def _question(request: RequestControlRequest) -> Question:
+def _question(request: RequestControlRequest, run: Run) -> Question:
     if request.action == "resume":
         what, yes, no = "Go on with", "resume", "leave it paused"
     elif request.action == "skip":
         what, yes, no = "Skip the approval at", "skip it", "keep it"
     else:
         what, yes, no = "Decide on", "approve", "reject"
-    return question_of(what, run_id=request.run_id, node_id=request.node_id, message=request.message, yes=yes, no=no)
+    return question_of(what, run=run, node_id=request.node_id, message=request.message, yes=yes, no=no)
 
 
 def _check(request: RequestControlRequest, run: Run) -> None:
@@ -187,7 +187,7 @@ def _applied(caller: Caller, request: RequestControlRequest, outcome: Outcome, g
     asked_for = answer.get("effects")
     wanted = {str(effect) for effect in asked_for} if isinstance(asked_for, list) else set()
     decision = answer.get("decision")
-    by_person = given.answer is not None or given.relayed or given.actor.is_person
+    by_person = given.answer is not None or given.actor.is_person
     return RequestControlResult.model_validate(
         mutated(
             outcome,
@@ -197,11 +197,11 @@ def _applied(caller: Caller, request: RequestControlRequest, outcome: Outcome, g
             applied=answer["applied"],
             control_id=answer["controlId"],
             decision=decision or ("approved" if given.answer is not None else None),
-            decided_by=given.actor.id if by_person and (decision or given.answer or given.relayed) else None,
+            decided_by=given.actor.id if by_person and (decision or given.answer) else None,
             relayed=True if given.relayed else None,
             comment=given.answer.comment or None if given.answer is not None else None,
             node=node_row(node) if node is not None else None,
-            waiting_for=waiting_for(run.state, now=clock.now()) or None,
+            waiting_for=waiting_for(run, now=clock.now()) or None,
             paused=paused_view(run.state),
             effects=tuple(effect for effect in effects_view(run) if effect.effect_id in wanted),
             repeated=outcome.repeated or bool(answer.get("repeated")),
@@ -226,7 +226,7 @@ def _not_applied(caller: Caller, request: RequestControlRequest, run: Run, given
         run_status=run.state.status,
         rev=run.log.state_rev,
         became_ready=(),
-        waiting_for=waiting_for(run.state, now=clock.now()) or None,
+        waiting_for=waiting_for(run, now=clock.now()) or None,
         paused=paused_view(run.state),
         effects=(),
         repeated=False,

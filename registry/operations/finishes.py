@@ -90,7 +90,7 @@ def _finish_node(caller: Caller, request: FinishNodeRequest) -> FinishNodeResult
             status=node.status,
             attempt=answer["attempt"],
             written=answer["written"],
-            waiting_for=waiting_for(run.state, now=clock.now()) or None,
+            waiting_for=waiting_for(run, now=clock.now()) or None,
             paused=paused_view(run.state),
             effects=effects_view(run) or None,
             late=answer.get("late"),

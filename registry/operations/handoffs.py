@@ -18,7 +18,8 @@ from .table import Operation, Request
 
 class WriteHandoffRequest(Request):
     """Write the brief (handoff.md) for a sub-agent or child session before you spawn it or delegate. Give content, or
-    goal and the other parts; the head (run, node, files, how to finish) is added. Returns child_prompt, the text to
+    goal and the other parts; the head (run, node, files, how to finish)
+    and the node's own prompt are added. Returns child_prompt, the text to
     give to the child: it needs no other knowledge.
     """
 

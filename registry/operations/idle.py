@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ..core.claimable import claimable, holding, ready_work
 from ..core.names import moment
-from ..core.run import Run, RunState
+from ..core.run import Run
 from .acting import agent_of
 from .answers import waiting_for
 from .caller import Caller
@@ -24,21 +24,23 @@ def idle_because(run: Run, caller: Caller, *, now: datetime) -> str | None:
         return None
     if state.is_ended:
         return f"the run is {state.status}"
-    reasons = _reasons(state, now)
+    reasons = _reasons(run, now)
     return "; ".join(reasons[:3]) + "; end your turn" if reasons else None
 
 
-def _reasons(state: RunState, now: datetime) -> list[str]:
+def _reasons(run: Run, now: datetime) -> list[str]:
+    state = run.state
     if state.status == "draft":
         return ["the run is a draft"]
     reasons = ["the run is paused"] if state.status == "paused" else []
-    approvals = [row.node_id for row in waiting_for(state, now=now) if row.what == "approval"]
+    waits = waiting_for(run, now=now)
+    approvals = [row.node_id for row in waits if row.what == "approval"]
     if approvals:
         reasons.append(f"a person must decide about {_listed(approvals)}")
     running = [node.id for node in state.nodes.values() if node.status == "running"]
     if running:
         reasons.append(f"others are at work on {_listed(running)}")
-    for row in waiting_for(state, now=now):
+    for row in waits:
         if row.what in ("manual", "event", "file_exists", "next_tick"):
             reasons.append(f"{row.node_id!r} waits: {row.what.replace('_', ' ')}")
         elif row.what in ("until", "backoff") and row.until is not None and moment(row.until) > now:

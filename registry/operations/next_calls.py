@@ -5,11 +5,12 @@ something the agent does with its own tools. Texts are our own words and ids, ne
 somebody put into a run.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from ..core.claimable import claimable, holding
+from ..core.conditions import AwaitedKey
 from ..core.names import moment
 from ..core.record import Bag
 from ..core.run import NodeState, Run, RunState
@@ -21,6 +22,7 @@ from .node_views import effects_view, messages_view, report_path
 from .table import Result
 
 NEXT_MAX: Final = 5
+_WORDS_NAMED: Final = 4
 
 
 class NextStep(Result):
@@ -79,11 +81,13 @@ def step(tool: str, args: Bag, why: str) -> NextStep:
     return NextStep(tool=tool, args=args, why=why)
 
 
-def finish_step(run_id: str, node: NodeState, *, fence: str = "<fence>", result_keys: Iterable[str] = ()) -> NextStep:
+def finish_step(
+    run_id: str, node: NodeState, *, fence: str = "<fence>", awaited: Mapping[str, AwaitedKey] | None = None
+) -> NextStep:
     """finish_node ready to fill; with the fence where the caller just got it.
 
     Args:
-        result_keys: What conditions will read of the node's result.
+        awaited: What conditions will read of the node's result.
     """
     args: Bag = {
         "run_id": run_id,
@@ -93,10 +97,20 @@ def finish_step(run_id: str, node: NodeState, *, fence: str = "<fence>", result_
         "summary": "<what came of it, in a sentence>",
         "report": "<report in Markdown>",
     }
-    payload: Bag = {key: f"<{key}>" for key in result_keys}
-    if payload:
-        args["payload"] = payload
-    return step("finish_node", args, "hand in the work; or outcome failed with error, waiting, released")
+    why = "hand in the work; or outcome failed with error, waiting, released"
+    if awaited:
+        args["payload"] = {key: _value_of(key, one) for key, one in awaited.items()}
+        why += "; payload: these keys are read by later conditions, add what else the brief asks for"
+    return step("finish_node", args, why)
+
+
+def _value_of(key: str, awaited: AwaitedKey) -> str:
+    """A placeholder that says which kind of value belongs there."""
+    if awaited.kind is None:
+        return f"<{key}>"
+    if awaited.kind == "text":
+        return f"<{key}: such as {' or '.join(awaited.words[:_WORDS_NAMED])}>"
+    return f"<{key}: {awaited.kind}, without quotes>"
 
 
 def claim_step(run_id: str, node: NodeState, why: str = "it is ready") -> NextStep:
@@ -146,7 +160,7 @@ def _people(state: RunState) -> list[NextStep]:
                 "node_id": node.id,
                 "message": "<the person's own words>",
             }
-            why = "only with a person's decision: ask them, or pass on what they said (approve or reject)"
+            why = "only with a person's decision: show them what it asks, pass on what they say (approve or reject)"
             steps.append(step("request_control", args, why if node.kind == "approval" else "when it may go on"))
     return steps
 

@@ -24,6 +24,10 @@ _WORDS_CHARS: Final = 1_000
 _MESSAGES_CHARS: Final = 4_500
 _EFFECTS_CHARS: Final = 2_500
 _WAITING_CHARS: Final = 3_000
+_ASKED_CHARS: Final = 800
+_ASKED_CHARS_ALL: Final = 2_000
+
+A_PERSON: Final = "a person"
 
 _OPEN_FIRST = ("running", "waiting", "ready", "failed", "pending", "completed", "skipped")
 """Rows that somebody can act on come before those that only tell what was."""
@@ -52,7 +56,7 @@ class NodeRow(Result):
 
 
 class WaitingRow(Result):
-    """What a node waits for, since when, and who or what ends it."""
+    """What a node waits for, since when, and who or what ends it. `prompt` is what a person is asked."""
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
@@ -64,6 +68,7 @@ class WaitingRow(Result):
     event: str | None = None
     who: str | None = None
     how: str | None = None
+    prompt: str | None = None
 
 
 class PausedRow(Result):
@@ -183,15 +188,30 @@ def _effect_row(effect: Effect) -> EffectRow:
     return EffectRow(effect_id=effect.id, kind=effect.kind, do=effect.do, params=effect.params, tries=effect.tries)
 
 
-def waiting_for(state: RunState, *, now: datetime, node_id: NodeId | None = None) -> tuple[WaitingRow, ...]:
+def waiting_for(run: Run, *, now: datetime, node_id: NodeId | None = None) -> tuple[WaitingRow, ...]:
     """What open nodes wait for other than their needs: people, times, files, events, back-offs.
 
     Args:
         node_id: Of this node alone.
     """
+    state = run.state
     nodes = [state.nodes[node_id]] if node_id is not None else list(state.nodes.values())
     rows = [row for node in nodes if (row := _waiting_row(state, node, now)) is not None]
-    return leading(rows[:ROWS_DEFAULT], room=_WAITING_CHARS)
+    return leading(_with_prompts(run, rows[:ROWS_DEFAULT]), room=_WAITING_CHARS)
+
+
+def _with_prompts(run: Run, rows: list[WaitingRow]) -> list[WaitingRow]:
+    """The rows that a person ends, each with what its node asks them; many share the room of a few."""
+    asked = {
+        row.node_id: definition.prompt.strip() or definition.title
+        for row in rows
+        if row.who == A_PERSON and (definition := run.plan.nodes[row.node_id]).kind not in WORK_KINDS
+    }
+    share = min(_ASKED_CHARS, _ASKED_CHARS_ALL // max(1, len(asked)))
+    return [
+        row.model_copy(update={"prompt": cut(asked[row.node_id], share)}) if row.node_id in asked else row
+        for row in rows
+    ]
 
 
 def _waiting_row(state: RunState, node: NodeState, now: datetime) -> WaitingRow | None:
@@ -223,7 +243,7 @@ def _begun_wait(node: NodeState) -> WaitingRow:
 
 def _ended_by(node: NodeState, wait: Wait) -> tuple[str | None, str]:
     if wait.type == "approval":
-        return "a person", "request_control approve or reject"
+        return A_PERSON, "request_control approve or reject"
     if wait.type == "file_exists":
         return None, "tick_run once the file is there"
     if wait.type == "event":
@@ -234,7 +254,7 @@ def _ended_by(node: NodeState, wait: Wait) -> tuple[str | None, str]:
         return None, "the next tick_run"
     if node.lease is not None:
         return node.lease.owner, "finish_node or node.started with its fence; request_control approve lets it go on"
-    return "a person", "request_control approve"
+    return A_PERSON, "request_control approve"
 
 
 def priority_label(priority: int) -> str:

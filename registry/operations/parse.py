@@ -180,12 +180,17 @@ def _left_open(name: str, value: object) -> str | None:
     """The fault of a value that is still a placeholder, or of a list or object with one."""
     if isinstance(value, Mapping):
         # A caller's own object may hold such a text; only its own key in brackets is surely one of ours.
-        left = next((key for key, part in value.items() if part == f"<{key}>"), None)
+        left = next((key for key, part in value.items() if _is_placeholder_of(key, part)), None)
         return None if left is None else f"{name}.{shown(left)} is still the placeholder; {_where_from(left)}"
     for part in value if isinstance(value, list | tuple) else (value,):
         if isinstance(part, str) and _PLACEHOLDER.fullmatch(part):
             return f"{name} is still the placeholder {part!r}; {_where_from(name)}"
     return None
+
+
+def _is_placeholder_of(key: object, part: object) -> bool:
+    """Whether it is `<key>`, or `<key: what belongs there>`."""
+    return isinstance(part, str) and (part == f"<{key}>" or (part.startswith(f"<{key}: ") and part.endswith(">")))
 
 
 def _is_for_scripts(field: FieldInfo) -> bool:

@@ -64,7 +64,7 @@ def _change_plan(caller: Caller, request: ChangePlanRequest) -> ChangePlanResult
         run = open_run(caller, request.run_id).run
         given = Consent(command.actor)
         if not isinstance(command, AddNode):
-            given = consent(caller, run, command, _question(request))
+            given = consent(caller, run, command, _question(request, run))
         if not given.is_given:
             return _not_applied(caller, request, run, given)
         if request.expected_rev in (None, run.log.state_rev):
@@ -92,7 +92,7 @@ def _change_plan(caller: Caller, request: ChangePlanRequest) -> ChangePlanResult
                 applied=True,
                 node=node_row(node) if node is not None else None,
                 decision="approved" if given.answer is not None else None,
-                decided_by=given.actor.id if given.answer is not None or given.relayed else None,
+                decided_by=given.actor.id if given.answer is not None else None,
                 relayed=True if given.relayed else None,
                 comment=given.answer.comment or None if given.answer is not None else None,
                 warnings=(*outcome.warnings, *given.warnings),
@@ -201,12 +201,12 @@ def _faults(plan: Plan) -> list[str]:
     ]
 
 
-def _question(request: ChangePlanRequest) -> Question:
+def _question(request: ChangePlanRequest, run: Run) -> Question:
     if request.action == "remove_node":
         what, yes = "Take out of the plan, with any approval that goes with it,", "remove it"
     else:
         what, yes = "Change what waits for what, around an approval, at", "change it"
-    return question_of(what, run_id=request.run_id, node_id=request.node_id, message=None, yes=yes, no="keep it")
+    return question_of(what, run=run, node_id=request.node_id, message=None, yes=yes, no="keep it")
 
 
 def _not_applied(caller: Caller, request: ChangePlanRequest, run: Run, given: Consent) -> ChangePlanResult:

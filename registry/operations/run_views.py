@@ -82,7 +82,7 @@ def run_fields(
         "flow": flow_row_of(state),
         "counts": counts(state),
         "paused": paused_view(state),
-        "waiting_for": waiting_for(state, now=now),
+        "waiting_for": waiting_for(run, now=now),
         "messages": messages_view(state),
         "effects": effects_view(run),
         "last_progress": _progress(state),
@@ -149,7 +149,7 @@ def node_fields(store: Store, run: Run, node: NodeState, caller: Caller, *, now:
         "node": DetailedRow(**node_row(node, text_chars=_NODE_TEXT_CHARS).model_dump()),
         "attempts": attempts_of(node),
         "paused": paused_view(run.state),
-        "waiting_for": waiting_for(run.state, now=now, node_id=node.id),
+        "waiting_for": waiting_for(run, now=now, node_id=node.id),
         "messages": messages_view(run.state, node.id),
         "next": tuple(step for step in next_calls(run, caller, now=now, limit=2_000) if _concerns(step, node.id)),
     }

@@ -11,7 +11,7 @@ from .. import clock
 from ..core.commands import CreateRun
 from ..core.inputs import bind_inputs, fill
 from ..core.limits import PROMPT_BYTES_MAX
-from ..core.names import ID_MAX, short_hash, shown
+from ..core.names import ID_MAX, own_session_key, short_hash, shown
 from ..core.patch import to_document
 from ..core.record import Bag, Json
 from ..core.run import DeliveryContext, Run
@@ -67,10 +67,13 @@ class ScaffoldedNode(Result):
 
 
 class WakeUp(Result):
-    """The cron job that wakes the run: when, in which session, under which name, and what it says."""
+    """The cron job that wakes the run: when, in which session, under which name, and what it says.
+
+    Without a session of the host's the run was begun in, the job belongs to whichever drives it.
+    """
 
     cron: str
-    session_target: str
+    session_target: str | None = None
     declaration_key: str
     message: str
 
@@ -206,9 +209,10 @@ def wake_up(run: Run) -> WakeUp | None:
     ):
         return None
     call = json.dumps({"run_id": state.run_id})
+    own = state.driver_session_key == own_session_key(state.source_agent_id, state.run_id)
     return WakeUp(
         cron=(plan.driver or Driver()).cron,
-        session_target=f"session:{state.driver_session_key}",
+        session_target=None if own else f"session:{state.driver_session_key}",
         declaration_key=f"opentask:run:{state.run_id}",
         message=f"OpenTask: wake run {state.run_id}. Call tick_run {call} once and do what `next` says; "
         "if `next` is empty, end your turn.",
@@ -223,7 +227,9 @@ def _next(run: Run, caller: Caller, driver: WakeUp | None) -> tuple[NextStep, ..
     calls = next_calls(run, caller, now=clock.now(), limit=3)
     if driver is None or run.state.cron_job_id:
         return calls
-    job: Bag = {"declaration_key": driver.declaration_key, "cron": driver.cron, "session_target": driver.session_target}
+    job: Bag = {"declaration_key": driver.declaration_key, "cron": driver.cron}
+    if driver.session_target is not None:
+        job["session_target"] = driver.session_target
     bind: Bag = {"run_id": run.state.run_id, "cron_job_id": "<id of the job>"}
     return (
         *calls,

@@ -77,7 +77,7 @@ def _judged(caller: Caller, run: Run, command: CancelTask, request: CancelTaskRe
         return Consent(command.actor, command.message)
     question = question_of(
         "Cancel the approval at",
-        run_id=run.state.run_id,
+        run=run,
         node_id=command.node_id,
         message=request.reason,
         yes="cancel it",

@@ -6,6 +6,7 @@ import json
 
 from ..core.names import is_id, short_hash
 from ..core.record import Bag
+from ..core.workflow import Workflow
 from ..errors import Fault, InvalidRequest, NextCall
 from ..formats.workflow_file import read_workflow
 from .answers import NextStep, fit, step
@@ -51,7 +52,7 @@ def _list_workflows(caller: Caller, request: ListWorkflowsRequest) -> ListWorkfl
     after = _read_cursor(request.cursor, wanted) if request.cursor else ""
     paths = [path for path, _ in registry.definitions.paths() if path > after]
     rows: list[WorkflowRow] = []
-    first_call: NextStep | None = None
+    sound: list[tuple[str, Workflow]] = []
     for definition, reading in readings(registry, paths):
         path, workflow = definition.path, reading.workflow
         row = WorkflowRow(path=path, faults=len(reading.faults) or None)
@@ -66,11 +67,11 @@ def _list_workflows(caller: Caller, request: ListWorkflowsRequest) -> ListWorkfl
         if wanted and not any(wanted in part.casefold() for part in (row.path, row.workflow_id or "", row.title or "")):
             continue
         rows.append(row)
-        if first_call is None and workflow is not None and not reading.faults:
-            first_call = _start(path, inputs_to_fill(workflow))
+        if workflow is not None and not reading.faults:
+            sound.append((path, workflow))
         if len(rows) > request.limit:
             break
-    beside = ListWorkflowsResult(workflows=(), next=_next(rows, first_call))
+    beside = ListWorkflowsResult(workflows=(), next=_next(rows, sound))
     kept = fit(rows, beside=beside, limit=request.limit, keep=200)
     more = len(rows) > len(kept)
     return beside.model_copy(
@@ -78,13 +79,20 @@ def _list_workflows(caller: Caller, request: ListWorkflowsRequest) -> ListWorkfl
     )
 
 
-def _start(path: str, inputs: Bag) -> NextStep:
-    args: Bag = {"workflow_path": path}
-    return step("scaffold_run", {**args, "inputs": inputs} if inputs else args, "starts a run of it")
+def _start(sound: list[tuple[str, Workflow]]) -> NextStep:
+    """The call that starts the only workflow there is to start, or the one that the caller chooses."""
+    args: Bag = {"workflow_path": "<path of the one that fits>", "inputs": "<its inputs>"}
+    why = "starts a run of the one that fits; none does: task_text, or workflow_text of your own"
+    if len(sound) == 1:
+        ((path, workflow),) = sound
+        inputs = inputs_to_fill(workflow)
+        args = {"workflow_path": path, **({"inputs": inputs} if inputs else {})}
+        why = "starts a run of it"
+    return step("scaffold_run", args, why)
 
 
-def _next(rows: list[WorkflowRow], first: NextStep | None) -> tuple[NextStep, ...]:
-    calls = [first] if first is not None else []
+def _next(rows: list[WorkflowRow], sound: list[tuple[str, Workflow]]) -> tuple[NextStep, ...]:
+    calls = [_start(sound)] if sound else []
     faulty = next((row.path for row in rows if row.faults), None)
     if faulty is not None:
         calls.append(step("validate_workflow", {"workflow_path": faulty}, "tells what is wrong with it"))

@@ -51,7 +51,7 @@ def test_the_door_leaves_a_result_for_conditions_too() -> None:
 )
 def test_a_condition_of_the_wrong_type_fails_its_node(when: str) -> None:
     """Skipping by mistake would skip work that nobody decided to skip."""
-    decision = decided(_run(when), finish("scan", with_fence=fence(), payload={"findings": "many", "name": "x"}))
+    decision = decided(_run(when), finish("scan", with_fence=fence(), payload={"findings": [1], "name": ["x"]}))
 
     assert decision.event_names == ("node.completed", "node.failed", "run.failed")
     error = decision.run.node("fix").error

@@ -160,7 +160,8 @@ def _waiting(row: Row) -> Text:
     who = f" {row['who']}" if row.get("who") else ""
     text = Text.assemble(("waits  ", "magenta"), f"{row['node_id']} for {row['for']}{who}  ")
     text.append_text(when(row.get("since")))
-    return text.append(f"  until {row['until']}" if row.get("until") else "", style="dim")
+    text.append(f"  until {row['until']}" if row.get("until") else "", style="dim")
+    return text.append(f"\n       {harmless(row['prompt'])}") if row.get("prompt") else text
 
 
 def _progress(progress: Row | None) -> Text | None:

@@ -6,8 +6,8 @@ from ..commands import CreateRun
 from ..draft import Draft
 from ..events import Decision, Facts
 from ..flow import Flow
-from ..names import iso
-from ..run import Log, NodeState, Plan, Refs, Run, RunState
+from ..names import iso, own_session_key
+from ..run import Log, Plan, Refs, Run, RunState
 from ..tasks import params_path
 from .plan import add_summary, fresh_node
 from .texts import handoff
@@ -20,7 +20,7 @@ def create(command: CreateRun, facts: Facts) -> Decision:
         command.source_agent_id or _agent_of(command.source_session_key) or command.workflow.defaults.agent_id
     )
     source_agent = source_agent or "opentask"
-    source = command.source_session_key or command.root_session_key or f"agent:{source_agent}:opentask:{command.run_id}"
+    source = command.source_session_key or command.root_session_key or own_session_key(source_agent, command.run_id)
     root = command.root_session_key or source
     planner, driver = command.planner_session_key or root, command.driver_session_key or root
     at = iso(facts.now)
@@ -68,9 +68,9 @@ def create(command: CreateRun, facts: Facts) -> Decision:
     else:
         add_summary(draft)
     settle(draft)
-    for state_of in draft.nodes.values():
-        if state_of.kind == "subagent":
-            _write_first_handoff(draft, state_of)
+    for begun in draft.nodes.values():
+        if begun.kind == "subagent":
+            draft.write(f"nodes/{begun.id}/handoff.md", handoff(draft, begun))
     draft.answer = {"created": True}
     return draft.decision(wake_at=wake_at(draft))
 
@@ -84,12 +84,6 @@ def _tell_flow(draft: Draft, flow: Flow) -> None:
         ownerKey=flow.owner_key,
         currentStep=flow.current_step,
     )
-
-
-def _write_first_handoff(draft: Draft, node: NodeState) -> None:
-    plan = draft.plan.nodes[node.id]
-    text = handoff(draft.state.run_id, node, plan, draft.facts.run_dir, plan.prompt)
-    draft.write(f"nodes/{node.id}/handoff.md", text)
 
 
 def _agent_of(session_key: str | None) -> str | None:

@@ -18,7 +18,7 @@ from . import children, controls, steps
 from .bindings import bind
 from .children import heard, is_cancelling
 from .controls import needs_person
-from .results import small_result, warn_of_missing_keys, write_result
+from .results import heed_conditions, small_result, write_result
 from .tick import reopen_if_possible
 from .work import heartbeat, noted, require_fence, require_its_time, take_late
 
@@ -183,7 +183,7 @@ def _completed(draft: Draft, command: AppendEvent) -> None:
         noted=noted(late=late, missing=missing),
     )
     write_result(draft, done, payload=command.payload)
-    warn_of_missing_keys(draft, done.id, command.payload)
+    heed_conditions(draft, done.id, command.payload, fence=command.fence)
 
 
 def _failed(draft: Draft, command: AppendEvent) -> None:

@@ -8,6 +8,7 @@ from ..draft import Draft
 from ..limits import RESULT_BYTES_MAX
 from ..names import NodeId, shown
 from ..record import Bag
+from ..refusals import result_in_quotes
 from ..run import NodeState
 
 
@@ -44,15 +45,20 @@ def write_result(draft: Draft, node: NodeState, *, payload: Bag, summary: str | 
     draft.write(f"nodes/{node.id}/result.json", to_json(result, indent=2) + b"\n")
 
 
-def warn_of_missing_keys(draft: Draft, node_id: NodeId, payload: Bag) -> None:
-    """Tell a worker which keys of its result a condition will look for in vain.
+def heed_conditions(draft: Draft, node_id: NodeId, payload: Bag, *, fence: str | None) -> None:
+    """Hold a node's result against the conditions that will read it; a completed node cannot mend it any more.
 
-    What is absent is null, and `==` with null is quietly false: a forgotten payload would skip work
-    that nobody decided to skip.
+    What is absent is null, and `==` with null is quietly false: a forgotten key would skip work that
+    nobody decided to skip, so the worker is told. A number in quotes is a slip, and is refused.
+
+    Raises:
+        InvalidRequest: a text where every condition that reads the key wants a number, or true or false.
     """
-    for key, reader in keys_awaited(draft.plan, draft.nodes, node_id).items():
+    for key, awaited in keys_awaited(draft.plan, draft.nodes, node_id).items():
         if key not in payload:
             draft.warnings.append(
-                f"missing_result: payload has no {shown(key)!r}, which the condition of node {reader!r} reads: "
+                f"missing_result: payload has no {shown(key)!r}, which the condition of node {awaited.reader!r} reads: "
                 "it is null there"
             )
+        elif isinstance(payload[key], str) and awaited.kind not in (None, "text"):
+            raise result_in_quotes(draft.state, node_id, payload, key, wanted=awaited, fence=fence)

@@ -1,17 +1,18 @@
 """Documents of a node that commands write: the handoff with its head, and artifacts."""
 
 from ...errors import IllegalTransition, LimitExceeded, NextCall
+from ..assignment import assignment, sources
 from ..commands import WriteArtifact, WriteHandoff
 from ..draft import Draft
 from ..limits import ARTIFACT_BYTES_MAX, PROMPT_BYTES_MAX
 from ..names import shown
 from ..refusals import lease_lost, situation
 from ..run import NodeState
-from ..workflow import WORK_KINDS, NodeDefinition
+from ..workflow import WORK_KINDS
 
 
 def write_handoff(draft: Draft, command: WriteHandoff) -> None:
-    """Write `handoff.md`: what a worker needs to know of the run, then the brief itself."""
+    """Write `handoff.md`: what a worker needs to know of the run, its assignment, and what its sender adds."""
     node = draft.node(command.node_id)
     if not node.is_open:
         raise IllegalTransition(
@@ -23,7 +24,7 @@ def write_handoff(draft: Draft, command: WriteHandoff) -> None:
     if size > PROMPT_BYTES_MAX:
         raise LimitExceeded("content", limit=PROMPT_BYTES_MAX, size=size, hint="put the long part in an artifact")
     path = f"nodes/{node.id}/handoff.md"
-    text = handoff(draft.state.run_id, node, draft.plan.nodes[node.id], draft.facts.run_dir, command.content)
+    text = handoff(draft, node, command.content)
     draft.write(path, text)
     memory = node.working_memory
     if memory.handoff != path:
@@ -32,35 +33,32 @@ def write_handoff(draft: Draft, command: WriteHandoff) -> None:
     draft.answer = {"path": path, "nodeId": node.id}
 
 
-def handoff(run_id: str, node: NodeState, plan: NodeDefinition, run_dir: str, content: str) -> str:
-    """The text of a handoff: generated head, then the brief."""
-    needed = [f"- nodes/{need}/report.md" for need in node.needs]
-    required = [f"- {path}" for path in plan.required_files] or ["- none; your summary is the result"]
+def handoff(draft: Draft, node: NodeState, added: str = "") -> str:
+    """The text of a handoff: what its reader must know of the run, the assignment, and what its sender adds."""
+    files = [f"- nodes/{one}/report.md" for one in sources(draft.nodes, node) if draft.nodes[one].kind in WORK_KINDS]
+    required = [f"- {path}" for path in draft.plan.nodes[node.id].required_files]
+    asked = assignment(draft.plan, node)
     lines = [
         f"# Handoff: {shown(node.title, 200)}",
         "",
-        f"- run: {run_id}",
+        f"- run: {draft.state.run_id}",
         f"- node: {node.id}",
         f"- attempt: {node.attempt if node.status == 'running' else node.attempt + 1}",
-        f"- workspace root: {run_dir}",
+        f"- run folder: {draft.facts.run_dir}",
         "",
         "Files to read, where they exist:",
-        *(needed or ["- none"]),
+        *(files or ["- none"]),
         "",
         "Files to leave:",
-        *required,
+        *(required or ["- none; your summary is the result"]),
         "",
         f"Write only below nodes/{node.id}/. Change nothing else of the run, and do not write to the user.",
         "",
         "To finish: `finish_node` with the fence that `claim_node` gave you, outcome `completed` with summary",
         "and report, or `failed` with the reason in error. Without these tools, say so to whoever sent you.",
-        "",
-        "---",
-        "",
-        content.strip(),
-        "",
     ]
-    return "\n".join(lines)
+    parts = ["\n".join(lines), f"## Task\n\n{asked}" if asked else "", added.strip()]
+    return "\n\n---\n\n".join(part for part in parts if part) + "\n"
 
 
 def write_artifact(draft: Draft, command: WriteArtifact) -> None:

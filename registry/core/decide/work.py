@@ -23,7 +23,7 @@ from ..run import Lease, NodeState
 from ..workflow import WORK_KINDS
 from . import steps
 from .children import heard
-from .results import small_result, warn_of_missing_keys, write_result
+from .results import heed_conditions, small_result, write_result
 from .tick import next_backoff
 
 
@@ -289,7 +289,7 @@ def _complete(draft: Draft, node: NodeState, command: FinishNode) -> None:
         noted=noted(late="late" in draft.answer, missing=missing),
     )
     write_result(draft, done, payload=command.payload)
-    warn_of_missing_keys(draft, done.id, command.payload)
+    heed_conditions(draft, done.id, command.payload, fence=command.fence)
 
 
 def noted(*, late: bool, missing: list[str]) -> Bag:

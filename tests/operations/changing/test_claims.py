@@ -1,5 +1,7 @@
 """Claims: what a worker is given with a node, and what it is told when there is none."""
 
+from registry.core.commands import EditPlan
+from registry.core.run import Actor
 from registry.core.workflow import NodeDefinition, Outputs, Workflow
 from registry.operations.answers import ANSWER_CHARS_MAX
 from registry.operations.caller import Caller
@@ -21,6 +23,8 @@ from tests.operations.changing.asking import (
 )
 from tests.operations.conftest import Hands
 
+PERSON = Actor(kind="operator", id="maria", via="cli")
+
 CONDITIONAL = """---
 workflowId: conditional
 title: Fix what a scan finds
@@ -38,7 +42,25 @@ def test_a_claim_shows_the_result_that_later_conditions_read(caller: Caller) -> 
 
     (step,) = claimed(caller, node_id="scan")["next"]
 
-    assert (step["tool"], step["args"]["payload"]) == ("finish_node", {"findings": "<findings>", "kind": "<kind>"})
+    assert step["args"]["payload"] == {"findings": "<findings: number, without quotes>", "kind": "<kind: such as bug>"}
+    assert step["why"].endswith("these keys are read by later conditions, add what else the brief asks for")
+
+
+def test_a_result_in_quotes_is_refused_while_it_can_still_be_mended(caller: Caller) -> None:
+    """Once the node is completed the condition fails, or is quietly false, and nobody can send the number again."""
+    ask(caller, "scaffold_run", run_id="audit-1", workflow_text=CONDITIONAL)
+    claim = claimed(caller, node_id="scan")
+    done = {**claim["next"][0]["args"], "summary": "s", "report": "# R"}
+
+    said = refusal(caller, "finish_node", **{**done, "payload": {"findings": "3", "kind": "bug"}})
+
+    assert said.splitlines()[0] == (
+        "invalid_request: payload.findings is the text '3'; the condition of node 'fix' needs a number there"
+    )
+    assert '"payload": {"findings": "<findings: number, without quotes>", "kind": "bug"}' in said
+    assert "is still the placeholder" in refusal(caller, "finish_node", **done)
+    handed_in = ask(caller, "finish_node", **{**done, "payload": {"findings": 3, "kind": "bug"}})
+    assert handed_in["became_ready"] == ["fix", "tell"]
 
 
 def test_a_claim_holds_all_its_worker_needs(caller: Caller) -> None:
@@ -103,18 +125,51 @@ def test_the_brief_of_a_node_without_a_handoff_is_its_prompt_below_the_workspace
     given_run(caller)
 
     run_dir = caller.registry.store.run_dir("audit-1")
-    assert claimed(caller)["brief"] == f"Workspace root: {run_dir}\n\nLook at everything."
+    assert claimed(caller)["brief"] == f"Run folder: {run_dir}\n\nLook at everything."
 
 
-def test_a_handoff_that_was_written_is_the_brief(caller: Caller) -> None:
-    """What the orchestrator wrote for this child is better than the workflow's general prompt."""
+def test_a_handoff_adds_to_what_the_workflow_asks(caller: Caller) -> None:
+    """An orchestrator writes a goal in a line; the checklist, the limits and the wanted payload stand in the prompt."""
     given_run(caller)
     ask(caller, "write_handoff", run_id="audit-1", node_id="gather", content="Only look at src/.")
 
     brief = claimed(caller)["brief"]
 
-    assert brief.endswith("---\n\nOnly look at src/.\n")
-    assert "Look at everything." not in brief
+    assert brief.endswith("\n\n---\n\n## Task\n\nLook at everything.\n\n---\n\nOnly look at src/.\n")
+
+
+def test_a_prompt_that_was_edited_after_the_handoff_comes_before_it(caller: Caller) -> None:
+    """A person who corrects the plan means the next worker, whatever was written for it before."""
+    given_run(caller)
+    ask(caller, "write_handoff", run_id="audit-1", node_id="gather", content="Only look at src/.")
+    caller.registry.transact("audit-1", EditPlan(actor=PERSON, prompts={"gather": "Look at the tests."}))
+
+    brief = claimed(caller)["brief"]
+
+    head = f"Run folder: {caller.registry.store.run_dir('audit-1')}"
+    assert brief.startswith(f"{head}\n\nLook at the tests.\n\n---\n\n# Handoff")
+    assert brief.endswith("Only look at src/.\n")
+
+
+def test_what_stands_behind_a_gate_or_a_skipped_node_is_among_the_inputs(caller: Caller) -> None:
+    """A gate leaves no report; who comes after it works from what was decided on."""
+    nodes = (
+        NodeDefinition(id="map", title="Map", kind="session_turn", prompt="p"),
+        NodeDefinition(id="review", title="Review", kind="session_turn", prompt="p", needs=("map",)),
+        NodeDefinition(id="extra", title="Extra", kind="session_turn", prompt="p", needs=("review",), when="false"),
+        NodeDefinition(id="publish", title="Publish", kind="session_turn", prompt="p", needs=("extra",)),
+        NodeDefinition(id="audit", title="Audit", kind="summary", prompt="p", needs=("publish",)),
+    )
+    given_run(caller, Workflow(workflow_id="w", title="W", nodes=nodes))
+    for node in ("map", "review"):
+        finished(caller, claimed(caller, node_id=node), report="# R")
+
+    publish = claimed(caller, node_id="publish")
+    assert [(row["node_id"], "path" in row) for row in publish["inputs"]] == [("extra", False), ("review", True)]
+    finished(caller, publish, report="# P")
+
+    audit = claimed(caller, node_id="audit")
+    assert [row["node_id"] for row in audit["inputs"]] == ["publish", "extra", "review", "map"]
 
 
 def test_a_brief_that_is_cut_says_where_the_rest_is(caller: Caller) -> None:

@@ -39,7 +39,8 @@ def test_a_client_with_forms_has_the_person_asked(caller: Caller) -> None:
     )
 
     assert question == Question(
-        "Decide on node 'gate' of run 'audit-1': approve or reject? The agent says: 'all tests are green'",
+        "Decide on node 'gate' of run 'audit-1': approve or reject?\n\nThe workflow says: 'May it be sent?'\n\n"
+        "The agent says: 'all tests are green'",
         yes="approve",
         no="reject",
     )
@@ -93,10 +94,10 @@ def test_an_agent_may_pass_on_what_a_person_said_where_the_setting_is_open(calle
 
     answer = ask(caller, "request_control", **APPROVE, message="Maria: yes, send it")
 
-    assert {key: answer[key] for key in ("applied", "decision", "decided_by", "relayed", "warnings")} == {
+    assert {key: answer.get(key) for key in ("applied", "decision", "decided_by", "relayed", "warnings")} == {
         "applied": True,
         "decision": "approved",
-        "decided_by": "cc",
+        "decided_by": None,
         "relayed": True,
         "warnings": [],
     }

@@ -54,7 +54,7 @@ def test_a_brief_is_made_of_its_parts(caller: Caller) -> None:
     )
 
     text = ask(caller, "read_artifact", run_id="audit-1", path=answer["path"])["content"]
-    assert text.partition("---\n\n")[2] == (
+    assert text.rpartition("---\n\n")[2] == (
         "## Goal\n\nCount the files.\n\n## Context\n\nPython only.\n\n## Inputs\n\n- src/\n\n"
         "## Outputs\n\n- report.md with a table\n\n## Rules\n\n- no network\n- two lines\n"
     )

@@ -140,6 +140,7 @@ def test_taking_an_approval_out_of_the_plan_is_a_persons_decision(caller: Caller
     )
     assert asked_of_a_person(asking, "change_plan", **around).message == (
         "Change what waits for what, around an approval, at node 'send' of run 'audit-1': change it or keep it?"
+        "\n\nThe workflow says: 'Send it.'"
     )
     kept = ask(replace(asking, answer=PersonAnswer("reject")), "change_plan", **remove)
     gone = ask(replace(asking, answer=PersonAnswer("approve")), "change_plan", **remove)

@@ -77,7 +77,9 @@ def test_an_approval_is_offered_for_a_persons_words_only() -> None:
     assert call.args == {
         "run_id": "audit-1", "action": "approve", "node_id": "gate", "message": "<the person's own words>",
     }  # fmt: skip
-    assert call.why == "only with a person's decision: ask them, or pass on what they said (approve or reject)"
+    assert (
+        call.why == "only with a person's decision: show them what it asks, pass on what they say (approve or reject)"
+    )
     assert idle_because(run, caller(), now=NOW) == "a person must decide about 'gate'; end your turn"
 
 
@@ -134,10 +136,13 @@ def test_waits_say_what_ends_them() -> None:
     )
     run = given_run(Workflow(workflow_id="w", title="W", nodes=nodes))
 
-    rows = [row.model_dump(exclude_none=True) for row in waiting_for(run.state, now=NOW)]
+    rows = [row.model_dump(exclude_none=True) for row in waiting_for(run, now=NOW)]
     since = "2026-01-01T09:00:00.000+00:00"
     assert rows == [
-        {"node_id": "manual", "for": "manual", "since": since, "who": "a person", "how": "request_control approve"},
+        {
+            "node_id": "manual", "for": "manual", "since": since, "who": "a person", "how": "request_control approve",
+            "prompt": "W",
+        },
         {
             "node_id": "until", "for": "until", "since": since, "until": "2026-01-01T10:00:00.000+00:00",
             "how": "tick_run once the time has come",
@@ -157,7 +162,7 @@ def test_a_back_off_says_until_when() -> None:
         given_run(Workflow(workflow_id="w", title="W", nodes=(node,))), claim("gather"), finish("gather", "failed")
     )
 
-    (row,) = waiting_for(run.state, now=NOW)
+    (row,) = waiting_for(run, now=NOW)
     assert (row.what, row.until) == ("backoff", "2026-01-01T09:11:00.000+00:00")
     assert idle_because(run, caller(), now=NOW) == (
         "'gather' is held back until 2026-01-01T09:11:00.000+00:00; end your turn"

@@ -45,7 +45,6 @@ def test_a_run_starts_with_all_that_is_needed_to_go_on(ask: Asker) -> None:
     ]
     assert answer["driver"] == {
         "cron": "*/2 * * * *",
-        "session_target": "session:agent:opentask:opentask:audit-1",
         "declaration_key": "opentask:run:audit-1",
         "message": 'OpenTask: wake run audit-1. Call tick_run {"run_id": "audit-1"} once and do what `next` says; '
         "if `next` is empty, end your turn.",

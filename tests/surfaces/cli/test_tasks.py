@@ -188,7 +188,7 @@ def test_a_query_gives_as_many_rows_as_were_asked_for(cli: Cli) -> None:
         (("task", "list-all"), ["anna", "1 pending"]),
         (("task", "stats"), ["agent", "░", "1 pending"]),
         (("task", "query"), ["queued", "Water the plants"]),
-        (("task", "start", "--agent", "anna"), ["started by anna", "Workspace root"]),
+        (("task", "start", "--agent", "anna"), ["started by anna", "Run folder"]),
         (("task", "history", "--agent", "anna"), ["no tasks"]),
     ],
 )
