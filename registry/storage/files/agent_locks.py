@@ -15,7 +15,7 @@ from ...errors import AgentLockTimeout, LockTimeout
 from .. import failpoints
 from .layout import LOCKS, agent_lock
 from .locks import RunLock
-from .opening import FOLDER, fault
+from .opening import FOLDER, fault, inode_at
 
 _OPEN_MAX: Final = 256
 _REOPENINGS_MAX: Final = 8
@@ -115,12 +115,7 @@ def _acquire(lock: RunLock, agent_id: AgentId, *, wait_s: float, op: str) -> Non
 
 def _is_current(root: int, agent_id: AgentId, lock: RunLock) -> bool:
     """Whether the name on disk still means the file that is locked."""
-    try:
-        named = os.stat(f"{LOCKS}/{agent_lock(agent_id)}", dir_fd=root, follow_symlinks=False)
-    except OSError:
-        return False
-    held = os.fstat(lock.descriptor)
-    return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
+    return inode_at(f"{LOCKS}/{agent_lock(agent_id)}", root) == lock.inode
 
 
 def _opened(root: int, agent_id: AgentId) -> int:

@@ -23,7 +23,7 @@ from ...formats.projections import NodeTexts
 from .. import failpoints
 from .layout import LOCK, TRAIL
 from .locks import RunLock
-from .opening import fault, folder_at, gone, is_at, open_file
+from .opening import Inode, fault, folder_at, gone, inode_at, inode_of, open_file
 from .syncing import sync
 
 OPEN_RUNS_MAX: Final = 64
@@ -66,12 +66,17 @@ class OpenRun:
         self._lock: RunLock | None = None
         self._opening = threading.Lock()
         self.folder = _run_folder(runs, run_id)
+        self._inode = inode_of(self.folder)
         self._reads_only = False
         try:
-            self.trail = self._open_trail()
+            self._have_trail(self._open_trail())
         except BaseException:
             os.close(self.folder)
             raise
+
+    def _have_trail(self, trail: int | None) -> None:
+        self.trail = trail
+        self._trail_inode = None if trail is None else inode_of(trail)
 
     def _open_trail(self) -> int | None:
         try:
@@ -91,17 +96,22 @@ class OpenRun:
 
     def writable_trail(self) -> int:
         """The trail, made where there is none: a run whose trail was deleted must be able to begin a new one."""
-        if self.trail is None:
+        trail = self.trail
+        if trail is not None and not self._reads_only:
+            return trail
+        if trail is None:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             failpoints.reach("append.open")
-            self.trail = os.open(TRAIL, flags, 0o644, dir_fd=self.folder)
+            writable = os.open(TRAIL, flags, 0o644, dir_fd=self.folder)
+            self._have_trail(writable)
             sync(self.folder)
-        elif self._reads_only:
+        else:
             # It could not be opened for writing; the system says why, or lets us now.
             writable = open_file(self.folder, TRAIL, os.O_RDWR | os.O_APPEND)
-            os.close(self.trail)
-            self.trail, self._reads_only = writable, False
-        return self.trail
+            os.close(trail)
+            self._have_trail(writable)
+            self._reads_only = False
+        return writable
 
     @property
     def lock(self) -> RunLock:
@@ -116,15 +126,10 @@ class OpenRun:
     def is_current(self, runs: int) -> bool:
         """Whether the names on disk still mean what is open here."""
         return (
-            _is_same(self.folder, runs, self.run_id)
-            and self._has_its_trail()
-            and (self._lock is None or _is_same(self._lock.descriptor, self.folder, LOCK))
+            inode_at(self.run_id, runs) == self._inode
+            and inode_at(TRAIL, self.folder) == self._trail_inode
+            and (self._lock is None or inode_at(LOCK, self.folder) == self._lock.inode)
         )
-
-    def _has_its_trail(self) -> bool:
-        if self.trail is None:
-            return self.identity(TRAIL) is None
-        return _is_same(self.trail, self.folder, TRAIL)
 
     def identity(self, name: str) -> Identity | None:
         """What tells whether a file of the run was written; None when it is not there."""
@@ -150,7 +155,7 @@ class OpenRuns:
         self._now_text = now_text
         self._guard = threading.Lock()
         self._open: OrderedDict[RunId, OpenRun] = OrderedDict()
-        self._runs: int | None = None
+        self._runs: tuple[int, Inode] | None = None
         _stores.add(self)
 
     def runs(self) -> int:
@@ -160,14 +165,18 @@ class OpenRuns:
             FileNotFoundError: there is none.
             StorageFault: there was one when we looked last.
         """
-        self.require_there()
-        if self._runs is not None and not is_at(self._runs, self._path):
+        named = inode_at(self._path)
+        if self._runs is not None:
+            held, inode = self._runs
+            if named == inode:
+                return held
+            self.require_there()
             # Another folder took the registry's place, as when a backup is restored; runs are opened anew from it.
-            os.close(self._runs)
+            os.close(held)
             self._runs = None
-        if self._runs is None:
-            self._runs = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        return self._runs
+        opened = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._runs = (opened, inode_of(opened))
+        return opened
 
     def require_there(self) -> None:
         """Refuse to begin a new registry where one was that is gone.
@@ -180,18 +189,38 @@ class OpenRuns:
 
     @contextmanager
     def using(self, run_id: RunId) -> Iterator[OpenRun]:
-        """A run held open for as long as the block lasts.
+        """A run held open for as long as the block lasts; see `take`."""
+        entry = self.take(run_id)
+        try:
+            yield entry
+        finally:
+            self.give_back(entry)
+
+    def take(self, run_id: RunId) -> OpenRun:
+        """A run held open until it is given back.
 
         Raises:
             InvalidRequest: the id is none.
             NotFound: there is no such run.
             StorageFault, StorageFull: it cannot be opened.
         """
-        entry = self._take(run_id)
-        try:
-            yield entry
-        finally:
-            self._give_back(entry)
+        if not is_id(run_id):
+            raise InvalidRequest(f"{run_id!r} is no run id", run_id=run_id)
+        with self._guard:
+            entry = self._open.get(run_id)
+            if entry is None:
+                try:
+                    entry = OpenRun(run_id, self.runs(), now_text=self._now_text)
+                except FileNotFoundError:
+                    raise no_such_run(run_id) from None
+                except OSError as error:
+                    raise fault(error, "opening the run") from error
+                self._open[run_id] = entry
+                self._make_room()
+            else:
+                self._open.move_to_end(run_id)
+            entry.users += 1
+            return entry
 
     def keep(self, entry: OpenRun) -> None:
         """Hold a run open that was just made."""
@@ -214,41 +243,23 @@ class OpenRuns:
             for run_id in [run_id for run_id, entry in self._open.items() if not entry.users]:
                 self._open.pop(run_id).close()
             if self._runs is not None:
-                os.close(self._runs)
+                os.close(self._runs[0])
                 self._runs = None
 
-    def _take(self, run_id: RunId) -> OpenRun:
-        if not is_id(run_id):
-            raise InvalidRequest(f"{run_id!r} is no run id", run_id=run_id)
-        with self._guard:
-            entry = self._open.get(run_id)
-            if entry is None:
-                try:
-                    entry = OpenRun(run_id, self.runs(), now_text=self._now_text)
-                except FileNotFoundError:
-                    raise no_such_run(run_id) from None
-                except OSError as error:
-                    raise fault(error, "opening the run") from error
-                self._open[run_id] = entry
-                self._make_room()
-            else:
-                self._open.move_to_end(run_id)
-            entry.users += 1
-            return entry
-
-    def _give_back(self, entry: OpenRun) -> None:
+    def give_back(self, entry: OpenRun) -> None:
+        """Have a run closed when it is neither used nor kept any more."""
         with self._guard:
             entry.users -= 1
             if not entry.users and self._open.get(entry.run_id) is not entry:
                 entry.close()
 
     def _make_room(self) -> None:
-        for run_id, entry in list(self._open.items()):
-            if len(self._open) <= OPEN_RUNS_MAX:
+        newest = next(reversed(self._open))
+        while len(self._open) > OPEN_RUNS_MAX:
+            idle = next((run_id for run_id, entry in self._open.items() if not entry.users and run_id != newest), None)
+            if idle is None:
                 return
-            if not entry.users and entry.run_id != next(reversed(self._open)):
-                del self._open[run_id]
-                entry.close()
+            self._open.pop(idle).close()
 
     def forget_all(self) -> None:
         """Begin anew in a forked child."""
@@ -257,7 +268,7 @@ class OpenRuns:
         for entry in self._open.values():
             entry.close()
         if self._runs is not None:
-            os.close(self._runs)
+            os.close(self._runs[0])
         self._open, self._runs, self._guard = OrderedDict(), None, threading.Lock()
 
 
@@ -282,11 +293,3 @@ def _run_folder(runs: int, run_id: RunId) -> int:
         return folder_at(runs, run_id)
     except NotADirectoryError:
         raise no_such_run(run_id) from None
-
-
-def _is_same(descriptor: int, folder: int, name: str) -> bool:
-    try:
-        named, held = os.stat(name, dir_fd=folder, follow_symlinks=False), os.fstat(descriptor)
-    except OSError:
-        return False
-    return (named.st_ino, named.st_dev) == (held.st_ino, held.st_dev)

@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 from ...core.names import RunId, shown
 from ...errors import LockTimeout
 from .. import failpoints
+from .opening import inode_of
 
 _POLL_S: Final = 0.001
 _POLL_S_MAX: Final = 0.002
@@ -32,6 +33,7 @@ class RunLock:
 
     def __init__(self, descriptor: int, *, now_text: Callable[[], str]) -> None:
         self.descriptor = descriptor
+        self.inode = inode_of(descriptor)
         self._threads = threading.Lock()
         self._now_text = now_text
 

@@ -48,13 +48,23 @@ def refused(doing: str) -> Iterator[None]:
         raise fault(error, doing) from error
 
 
-def is_at(descriptor: int, path: str) -> bool:
-    """Whether a path still means the folder that is open."""
+Inode = tuple[int, int]
+"""What a name leads to, and what is open for as long as it is: number and device."""
+
+
+def inode_of(descriptor: int) -> Inode:
+    """What is open; it stays the same, so asking once is enough."""
+    found = os.fstat(descriptor)
+    return found.st_ino, found.st_dev
+
+
+def inode_at(name: str, folder: int | None = None) -> Inode | None:
+    """What a path means now, links followed; or a name in an open folder, which is taken for itself."""
     try:
-        named, held = os.stat(path), os.fstat(descriptor)
+        found = os.stat(name, dir_fd=folder, follow_symlinks=folder is None)
     except OSError:
-        return False
-    return (named.st_ino, named.st_dev) == (held.st_ino, held.st_dev)
+        return None
+    return found.st_ino, found.st_dev
 
 
 def gone(path: str) -> StorageFault:
@@ -125,20 +135,30 @@ def parent_of(folder: int, path: str, *, make: bool = False, synced: bool = Fals
         Forbidden: something on the way is a link or no folder.
     """
     *folders, name = components(path)
-    current = os.dup(folder)
+    current = folder
     try:
         for part in folders:
-            if make:
-                make_folder(current, part, synced=synced)
-            try:
-                deeper = folder_at(current, part)
-            except OSError as error:
-                raise _refused(error, path) from error
-            os.close(current)
+            deeper = _deeper(current, part, path, make=make, synced=synced)
+            if current != folder:
+                os.close(current)
             current = deeper
         yield current, name
     finally:
-        os.close(current)
+        if current != folder:
+            os.close(current)
+
+
+def _deeper(folder: int, part: str, path: str, *, make: bool, synced: bool) -> int:
+    try:
+        try:
+            return folder_at(folder, part)
+        except FileNotFoundError:
+            if not make:
+                raise
+        make_folder(folder, part, synced=synced)
+        return folder_at(folder, part)
+    except OSError as error:
+        raise _refused(error, path) from error
 
 
 def open_file(folder: int, path: str, flags: int = READ) -> int:
@@ -148,11 +168,18 @@ def open_file(folder: int, path: str, flags: int = READ) -> int:
         FileNotFoundError: it is not there.
         Forbidden: it is a link, a pipe, a device or a folder.
     """
-    with parent_of(folder, path) as (parent, name):
-        try:
-            descriptor = os.open(name, flags | _BASE, dir_fd=parent)
-        except OSError as error:
-            raise _refused(error, path) from error
+    if "/" in path:
+        with parent_of(folder, path) as (parent, name):
+            return _opened(parent, name, flags, path)
+    (name,) = components(path)
+    return _opened(folder, name, flags, path)
+
+
+def _opened(folder: int, name: str, flags: int, path: str) -> int:
+    try:
+        descriptor = os.open(name, flags | _BASE, dir_fd=folder)
+    except OSError as error:
+        raise _refused(error, path) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise _not_regular(path)

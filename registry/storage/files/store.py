@@ -7,7 +7,7 @@ a new process each time waits for every import.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -25,7 +25,7 @@ from .handles import OpenRun, OpenRuns, no_such_run
 from .history import events_after, run_at
 from .indexes import Indexes
 from .layout import RUNS, TRAIL, node_folder
-from .opening import fault, files_below, gone, is_at, make_path, refused
+from .opening import Inode, fault, files_below, gone, inode_at, inode_of, make_path, refused
 from .projecting import Place
 from .run_folders import FileFolders, archived_run, is_run
 from .telling import no_lock, no_run_left, not_a_run, notices_of_reader
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .care import FileCare
     from .creating import Names
     from .handles import Loaded
+    from .locks import RunLock
     from .session import FileSession
 
 Durability = Literal["full", "process"]
@@ -75,7 +76,7 @@ class FileStore:
             self.root, self, self.folders, is_kept=keeps_index, now=now, require_writable=self._require_writable
         )
         self._agents = AgentLocks(now_text=self._now_text)
-        self._root: tuple[int, int] | None = None
+        self._root: tuple[int, int, Inode] | None = None
         self._held = threading.local()
         self._write_refusal = write_refusal
 
@@ -90,15 +91,21 @@ class FileStore:
         return iso(self._now())
 
     def _place(self) -> Place:
-        if self._root is not None and self._root[0] == os.getpid() and not is_at(self._root[1], self.root):
+        return Place(root=self._root_folder(), root_path=self.root, synced=self._synced, now=self._now)
+
+    def _root_folder(self) -> int:
+        if self._root is not None and self._root[0] == os.getpid():
+            _, held, inode = self._root
+            if inode_at(self.root) == inode:
+                return held
             if not os.path.isdir(self.root):
                 raise gone(self.root)
-            os.close(self._root[1])
             self._root = None
-        if self._root is None or self._root[0] != os.getpid():
-            with refused("opening the registry"):
-                self._root = (os.getpid(), os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        return Place(root=self._root[1], root_path=self.root, synced=self._synced, now=self._now)
+            os.close(held)
+        with refused("opening the registry"):
+            opened = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._root = (os.getpid(), opened, inode_of(opened))
+        return opened
 
     def _place_to_change(self) -> Place:
         return replace(self._place(), index=self._index.writer())
@@ -166,29 +173,32 @@ class FileStore:
         """A run locked, as it lies."""
         self._require_writable()
         for _ in range(_REOPENINGS_MAX):
-            with self._using(run_id) as entry:
-                with self._holding(entry, wait_s=wait_s, op=op):
+            entry = self._taken(run_id)
+            try:
+                lock = self._acquired(entry, wait_s=wait_s, op=op)
+                try:
                     if entry.is_current(self._open.runs()):
                         yield entry
                         return
+                finally:
+                    self._held.run = (0, None)
+                    lock.release()
                 # A backup was restored, or the run was moved: what is open is not what its name means now.
                 self._open.forget(entry)
+            finally:
+                self._open.give_back(entry)
         raise no_such_run(run_id)
 
-    @contextmanager
-    def _using(self, run_id: RunId) -> Iterator[OpenRun]:
+    def _taken(self, run_id: RunId) -> OpenRun:
         """A run open to be changed."""
-        with ExitStack() as stack:
-            try:
-                entry = stack.enter_context(self._open.using(run_id))
-            except NotFound as missing:
-                from .archive import refusal
+        try:
+            return self._open.take(run_id)
+        except NotFound as missing:
+            from .archive import refusal
 
-                raise refusal(self.root, run_id) or missing from None
-            yield entry
+            raise refusal(self.root, run_id) or missing from None
 
-    @contextmanager
-    def _holding(self, entry: OpenRun, *, wait_s: float, op: str) -> Iterator[None]:
+    def _acquired(self, entry: OpenRun, *, wait_s: float, op: str) -> "RunLock":
         process, held = getattr(self._held, "run", (0, None))
         assert held is None or process != os.getpid(), (
             f"run {held!r} is locked by this thread; two locks at once would be a deadlock's half"
@@ -199,11 +209,7 @@ class FileStore:
             raise no_lock(entry, error) from error
         lock.acquire(entry.run_id, wait_s=wait_s, op=op)
         self._held.run = (os.getpid(), entry.run_id)
-        try:
-            yield
-        finally:
-            self._held.run = (0, None)
-            lock.release()
+        return lock
 
     @property
     def care(self) -> "FileCare":
@@ -252,31 +258,38 @@ class FileStore:
     @contextmanager
     def _reading(self, run_id: RunId) -> Iterator[OpenRun]:
         """A run open for a reader, wherever it is."""
-        with ExitStack() as stack:
-            try:
-                entry = stack.enter_context(self._current(run_id))
-            except NotFound:
-                entry = stack.enter_context(archived_run(self.root, run_id, now_text=self._now_text))
-            try:
+        try:
+            entry = self._current(run_id)
+        except NotFound:
+            with archived_run(self.root, run_id, now_text=self._now_text) as entry, refused("reading the run"):
                 yield entry
-            except OSError as error:
-                raise fault(error, "reading the run") from error
+            return
+        try:
+            yield entry
+        except OSError as error:
+            raise fault(error, "reading the run") from error
+        finally:
+            self._open.give_back(entry)
 
-    @contextmanager
-    def _current(self, run_id: RunId) -> Iterator[OpenRun]:
+    def _current(self, run_id: RunId) -> OpenRun:
+        """A run that is open and is what its name means; to be given back."""
         for _ in range(_REOPENINGS_MAX):
-            with self._open.using(run_id) as entry:
+            entry = self._open.take(run_id)
+            try:
                 if entry.is_current(self._open.runs()):
-                    yield entry
-                    return
+                    return entry
                 self._open.forget(entry)
+            except BaseException:
+                self._open.give_back(entry)
+                raise
+            self._open.give_back(entry)
         raise no_such_run(run_id)
 
     @contextmanager
     def agent_locked(self, agent_id: AgentId, *, wait_s: float, op: str) -> Iterator[None]:
         """The only claimer from an agent's queue; see the port."""
         self._require_writable()
-        with self._agents.locked(self._place().root, agent_id, wait_s=wait_s, op=op):
+        with self._agents.locked(self._root_folder(), agent_id, wait_s=wait_s, op=op):
             yield
 
     def archived(self, run_id: RunId) -> RunState | None:
@@ -288,7 +301,7 @@ class FileStore:
         """The run as a reader finds it; see the port."""
         with self._reading(run_id) as entry:
             known = entry.loaded
-            found = find(entry, self._place().root, synced=self._synced)
+            found = find(entry, self._root_folder(), synced=self._synced)
             if found is None:
                 from .adopt import earlier_run
 
@@ -374,4 +387,4 @@ class FileStore:
         from .validate import problems_of
 
         with self._reading(run_id) as entry:
-            return problems_of(entry, self._place().root)
+            return problems_of(entry, self._root_folder())
