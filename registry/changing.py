@@ -98,7 +98,7 @@ def _facts(registry: Registry, session: Session, command: AnyCommand) -> Facts:
         now=clock.now(),
         files=session.sizes(paths) if paths else {},
         tasks={task: registry.task_status(task) for task in tasks},
-        run_dir=registry.store.run_dir(session.run.state.run_id),
+        run_dir=session.run_dir,
         lost_grace_s=registry.settings.lost_grace_s,
     )
 

@@ -35,6 +35,9 @@ class Named(Record):
         return ", ".join(self.ids) + (f" and {self.count - len(self.ids)} more" if self.count > len(self.ids) else "")
 
 
+_NOBODY: Final = Named()
+
+
 class Timed(Record):
     """A node and the moment that decides about it; None where none does."""
 
@@ -125,7 +128,7 @@ def _ready(state: RunState) -> tuple[Timed, ...]:
 
 
 def _named(ids: list[NodeId]) -> Named:
-    return Named(ids=tuple(ids[:NAMED_MAX]), count=len(ids))
+    return _NOBODY if not ids else Named(ids=tuple(ids[:NAMED_MAX]), count=len(ids))
 
 
 def attention(digest: RunDigest, *, now: datetime) -> str | None:

@@ -30,6 +30,8 @@ _TAIL_BYTES: Final = 19
 _NUMBER_MAX: Final = 1 << 53
 """What every reader of JSON can hold."""
 
+_NODES: Final = {"nodes"}
+
 NodeTexts = dict[NodeId, tuple[NodeState, bytes]]
 """Encoded nodes by id, each with the state it was made from."""
 
@@ -74,7 +76,7 @@ def write_state(state: RunState, head: StateHead, known: NodeTexts) -> tuple[byt
     for node_id, node in state.nodes.items():
         entry = known.get(node_id)
         texts[node_id] = entry if entry is not None and entry[0] is node else (node, to_json(to_document(node)))
-    fields = _fields(to_document(state.model_copy(update={"nodes": {}})))
+    fields = _fields(state.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NODES))
     nodes = [text for _, text in texts.values()]
     log = to_json(_head_document(head))[:-1]
     compact = crc32(b'{%b,"nodes":[%b],"log":%b' % (b",".join(fields), b",".join(nodes), log))

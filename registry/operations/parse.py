@@ -6,6 +6,7 @@ they forgot to replace. The first two mean what they say; the third is refused.
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from types import UnionType
 from typing import Annotated, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
@@ -59,8 +60,9 @@ def parse_request(operation: Operation[Q, A], arguments: Mapping[str, object]) -
         raise LimitExceeded(f"the request to {operation.name}", limit=REQUEST_BYTES_MAX, size=size)
     fields = operation.request.model_fields
     faults = {name: _unknown(operation.name, name, fields) for name in arguments if name not in fields}
+    taken = _taken(operation.request)
     given = {
-        name: _as_meant(value, fields[name])
+        name: _as_meant(value, takes_list=taken[name][0], takes_object=taken[name][1])
         for name, value in arguments.items()
         if name in fields and (value is not None or _takes_null(fields[name]))
     }
@@ -202,30 +204,33 @@ def _takes_null(field: FieldInfo) -> bool:
     return bool(isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("nullable"))
 
 
-def _as_meant(value: object, field: FieldInfo) -> object:
+def _as_meant(value: object, *, takes_list: bool, takes_object: bool) -> object:
     """A string where a list is asked is a list of one; JSON in a string is what it says."""
     if not isinstance(value, str):
         return value
-    is_list, is_object = _is_list(field.annotation), _is_object(field.annotation)
-    if (is_list and value.startswith("[")) or (is_object and value.startswith("{")):
+    if (takes_list and value.startswith("[")) or (takes_object and value.startswith("{")):
         try:
             said = from_json(value)
         except ValueError:
             said = None
-        if isinstance(said, list if is_list else dict):
+        if isinstance(said, list if takes_list else dict):
             return said
-    return (value,) if is_list else value
+    return (value,) if takes_list else value
 
 
-def _is_list(annotation: object) -> bool:
+@cache
+def _taken(request: type[BaseModel]) -> Mapping[str, tuple[bool, bool]]:
+    """Of each field whether it takes a list and no string, and whether it takes an object."""
+    return {name: _takes(field.annotation) for name, field in request.model_fields.items()}
+
+
+def _takes(annotation: object) -> tuple[bool, bool]:
     arms = _arms(annotation)
-    return str not in arms and any(get_origin(arm) in (tuple, list) for arm in arms)
-
-
-def _is_object(annotation: object) -> bool:
-    return any(
-        get_origin(arm) is dict or (isinstance(arm, type) and issubclass(arm, BaseModel)) for arm in _arms(annotation)
+    takes_list = str not in arms and any(get_origin(arm) in (tuple, list) for arm in arms)
+    takes_object = any(
+        get_origin(arm) is dict or (isinstance(arm, type) and issubclass(arm, BaseModel)) for arm in arms
     )
+    return takes_list, takes_object
 
 
 def _arms(annotation: object) -> list[object]:

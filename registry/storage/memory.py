@@ -60,6 +60,11 @@ class MemorySession:
         """Nothing is ever half done here."""
         return ()
 
+    @property
+    def run_dir(self) -> str:
+        """A path that does not exist, for texts."""
+        return _run_dir(self.run.state.run_id)
+
     def inbox(self) -> tuple[InboxLine, ...]:
         """Lines put into the inbox and not judged yet."""
         kept = self._kept
@@ -244,7 +249,7 @@ class MemoryStore:
 
     def run_dir(self, run_id: RunId) -> str:
         """A path that does not exist, for texts."""
-        return f"/memory/runs/{run_id}"
+        return _run_dir(run_id)
 
     def control_lines(self, run_id: RunId) -> list[Bag]:
         """Every line of the inbox that is a JSON object."""
@@ -361,3 +366,7 @@ class MemoryCare:
     def put_away_strays(self) -> tuple[str, ...]:
         """Nothing to do."""
         return ()
+
+
+def _run_dir(run_id: RunId) -> str:
+    return f"/memory/runs/{run_id}"

@@ -94,6 +94,11 @@ class Session(Protocol):
     @property
     def notices(self) -> tuple[str, ...]: ...
 
+    @property
+    def run_dir(self) -> str:
+        """Absolute path of the run's folder."""
+        ...
+
     def inbox(self) -> "tuple[InboxLine, ...]":
         """Lines of `control.jsonl` not judged yet, a limited number at a time: ask again after committing."""
         ...

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from ...errors import RegistryError
 from ...formats.fold import Mark
 from ...formats.projections import StateHead, write_plan, write_refs, write_state
 from . import atomic
-from .handles import Loaded, OpenRun
+from .handles import Identity, Loaded, OpenRun
 from .layout import NODES, PLAN, REFS, STATE, plan_cache
 from .opening import folder_at, make_folder, parent_of, read_file
 from .syncing import sync
@@ -77,50 +77,72 @@ def project(
         What is known of the run now, and warnings.
     """
     warnings: list[str] = []
-    now = replace(before, run=run, mark=mark, seen=dict(before.seen))
-    if run.plan is not before.run.plan or not before.lock or before.lock_is_behind:
-        now = _project_lock(place, entry, before, now, warnings, synced=synced)
-    if run.plan is not before.run.plan or not before.plan:
+    seen = dict(before.seen)
+    lock, lock_is_behind = before.lock, before.lock_is_behind
+    if run.plan is not before.run.plan or not lock or lock_is_behind:
+        lock, lock_is_behind = _project_lock(place, entry, before, run, seen=seen, warnings=warnings, synced=synced)
+    plan = before.plan
+    if run.plan is not before.run.plan or not plan:
         text, crc = write_plan(run.plan)
-        now = replace(now, plan=crc if cache_plan(place, entry.run_id, text) else "")
-    if run.refs is not before.run.refs or not before.refs or mark.offset - before.refs_offset > _REFS_LAG_BYTES:
+        plan = crc if cache_plan(place, entry.run_id, text) else ""
+    refs, refs_offset = before.refs, before.refs_offset
+    if run.refs is not before.run.refs or not refs or mark.offset - refs_offset > _REFS_LAG_BYTES:
         text, crc = write_refs(run.refs, rev=run.log.rev, offset=mark.offset)
-        stands = _put(entry, REFS, text, now, warnings, synced=synced)
+        stands = _put(entry, REFS, text, seen, warnings, synced=synced)
         # A state.json must not vouch for a refs.json that was not written.
-        now = replace(now, refs=crc if stands else "", refs_offset=mark.offset if stands else now.refs_offset)
-    head = StateHead(
-        log=run.log, mark=mark, lock=now.lock, plan=now.plan, refs=now.refs, lock_is_behind=now.lock_is_behind
-    )
+        refs, refs_offset = (crc, mark.offset) if stands else ("", refs_offset)
+    head = StateHead(log=run.log, mark=mark, lock=lock, plan=plan, refs=refs, lock_is_behind=lock_is_behind)
     text, texts = write_state(run.state, head, before.texts)
-    _put(entry, STATE, text, now, warnings, synced=synced)
-    return replace(now, texts=texts), tuple(warnings)
+    _put(entry, STATE, text, seen, warnings, synced=synced)
+    now = Loaded(
+        run,
+        mark,
+        lock=lock,
+        plan=plan,
+        refs=refs,
+        refs_offset=refs_offset,
+        lock_is_behind=lock_is_behind,
+        seen=seen,
+        texts=texts,
+    )
+    return now, tuple(warnings)
 
 
-def _put(entry: OpenRun, name: str, text: bytes, now: Loaded, warnings: list[str], *, synced: bool) -> bool:
+def _put(
+    entry: OpenRun, name: str, text: bytes, seen: dict[str, Identity | None], warnings: list[str], *, synced: bool
+) -> bool:
     try:
         atomic.replace(entry.folder, name, text, synced=synced)
     except OSError as error:
         warnings.append(f"projection_stale: {name} could not be replaced ({error.strerror}); the trail has the change")
         return False
-    now.seen[name] = entry.identity(name)
+    seen[name] = entry.identity(name)
     return True
 
 
 def _project_lock(
-    place: Place, entry: OpenRun, before: Loaded, now: Loaded, warnings: list[str], *, synced: bool
-) -> Loaded:
+    place: Place,
+    entry: OpenRun,
+    before: Loaded,
+    run: Run,
+    *,
+    seen: dict[str, Identity | None],
+    warnings: list[str],
+    synced: bool,
+) -> tuple[str, bool]:
+    """The short hash of workflow.lock.md, and whether it is behind."""
     try:
         is_heard = keep_edited_lock(place, entry, before) is not None
     except (OSError, RegistryError) as error:
         warnings.append(f"projection_stale: {PLAN} could not be kept and stays as it is ({error})")
-        return replace(now, lock_is_behind=True)
-    text = lock_text(now.run)
+        return before.lock, True
+    text = lock_text(run)
     # Somebody's unsynced edit may be lost with the power; what was there before it would be heard as the next one.
-    if not _put(entry, PLAN, text, now, warnings, synced=synced or (is_heard and place.synced)):
-        return replace(now, lock_is_behind=True)
-    if now.run.plan is not before.run.plan:
-        _make_node_folders(entry, now.run, before.run, synced=place.synced)
-    return replace(now, lock=short_sha(text), lock_is_behind=False)
+    if not _put(entry, PLAN, text, seen, warnings, synced=synced or (is_heard and place.synced)):
+        return before.lock, True
+    if run.plan is not before.run.plan:
+        _make_node_folders(entry, run, before.run, synced=place.synced)
+    return short_sha(text), False
 
 
 def keep_edited_lock(place: Place, entry: OpenRun, known: Loaded) -> str | None:

@@ -13,7 +13,7 @@ from ...errors import LimitExceeded, RegistryError
 from ..port import Committed, PlanEdit
 from . import adopt, inbox
 from .handles import Loaded, OpenRun
-from .layout import PLAN
+from .layout import PLAN, RUNS
 from .mutating import mutate
 from .opening import read_file, refused, size_of
 from .plan_edit import edit_of
@@ -43,6 +43,11 @@ class FileSession:
     def notices(self) -> tuple[str, ...]:
         """What was put right before the session was given."""
         return self._notices
+
+    @property
+    def run_dir(self) -> str:
+        """Absolute path of the run's folder: one that can be changed lies among the runs."""
+        return f"{self._place.root_path}/{RUNS}/{self._entry.run_id}"
 
     def inbox(self) -> tuple[InboxLine, ...]:
         """Lines of `control.jsonl` not judged yet, at most 256 at a time."""
