@@ -9,7 +9,7 @@ import itertools
 import os
 import stat
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,7 +97,8 @@ def keep(folder: int, name: str, text: bytes) -> str:
 
 @dataclass
 class _Placed:
-    path: str
+    folder: int
+    name: str
     temporary: str
     backup: str | None = None
     is_there: bool = False
@@ -106,14 +107,17 @@ class _Placed:
 class Placement:
     """Files put in place before the events that name them, and taken back when these fail.
 
-    All are written and synced beside their places first; then they are renamed. Until `settle`,
-    a file that was there before is held by a second name.
+    All are written and synced beside their places first; then they are renamed, and their folders
+    synced, each once. Until `settle` or `undo` the folders are open, and a file that was there
+    before is held by a second name.
     """
 
     def __init__(self, folder: int, *, synced: bool) -> None:
         self._folder = folder
         self._synced = synced
         self._files: list[_Placed] = []
+        self._folders: dict[str, int] = {}
+        self._open = ExitStack()
 
     def put(self, files: Sequence[FileWrite]) -> None:
         """Put all files in place, or none.
@@ -126,6 +130,9 @@ class Placement:
                 self._write(file)
             for placed in self._files:
                 self._rename(placed)
+            if self._synced:
+                for folder in self._folders.values():
+                    sync(folder)
         except OSError as error:
             self.undo()
             raise fault(error, "writing the node's files") from error
@@ -141,51 +148,61 @@ class Placement:
                 hint="write below nodes/<node_id>/",
                 path=file.path,
             )
-        with parent_of(self._folder, file.path, make=True, synced=self._synced) as (parent, name):
-            with suppress(FileNotFoundError):
-                if not stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-                    raise Forbidden(
-                        f"{file.path!r} is a link, folder, pipe or device; a file was to be written there",
-                        hint="choose another name",
-                        path=file.path,
-                    )
-            temporary = unique_name(name)
-            write_new(parent, temporary, file.content, synced=self._synced)
-            self._files.append(_Placed(file.path, temporary))
+        folder, name = self._parent(file.path)
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                raise Forbidden(
+                    f"{file.path!r} is a link, folder, pipe or device; a file was to be written there",
+                    hint="choose another name",
+                    path=file.path,
+                )
+        temporary = unique_name(name)
+        write_new(folder, temporary, file.content, synced=self._synced)
+        self._files.append(_Placed(folder, name, temporary))
 
-    def _rename(self, placed: _Placed) -> None:
-        with parent_of(self._folder, placed.path) as (parent, name):
-            backup = unique_name(name)
-            with suppress(FileNotFoundError):
-                _hold(parent, name, backup)
-                placed.backup = backup
-            failpoints.reach("place.rename")
-            os.rename(placed.temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-            placed.is_there = True
-            if self._synced:
-                sync(parent)
+    def _parent(self, path: str) -> tuple[int, str]:
+        above, _, name = path.rpartition("/")
+        if above not in self._folders:
+            parent = parent_of(self._folder, path, make=True, synced=self._synced)
+            self._folders[above], name = self._open.enter_context(parent)
+        return self._folders[above], name
+
+    @staticmethod
+    def _rename(placed: _Placed) -> None:
+        backup = unique_name(placed.name)
+        with suppress(FileNotFoundError):
+            _hold(placed.folder, placed.name, backup)
+            placed.backup = backup
+        failpoints.reach("place.rename")
+        os.rename(placed.temporary, placed.name, src_dir_fd=placed.folder, dst_dir_fd=placed.folder)
+        placed.is_there = True
 
     def settle(self) -> None:
         """Let go of what was there before."""
         for placed in self._files:
             if placed.backup is not None:
-                with suppress(OSError), parent_of(self._folder, placed.path) as (parent, _):
+                with suppress(OSError):
                     failpoints.reach("place.drop")
-                    os.unlink(placed.backup, dir_fd=parent)
-        self._files = []
+                    os.unlink(placed.backup, dir_fd=placed.folder)
+        self._leave()
 
     def undo(self) -> None:
         """Put back what was there before."""
         for placed in reversed(self._files):
-            with suppress(OSError, RegistryError), parent_of(self._folder, placed.path) as (parent, name):
+            with suppress(OSError):
                 failpoints.reach("place.restore")
                 if placed.backup is not None:
-                    os.rename(placed.backup, name, src_dir_fd=parent, dst_dir_fd=parent)
+                    os.rename(placed.backup, placed.name, src_dir_fd=placed.folder, dst_dir_fd=placed.folder)
                 elif placed.is_there:
-                    os.unlink(name, dir_fd=parent)
+                    os.unlink(placed.name, dir_fd=placed.folder)
                 if not placed.is_there:
-                    os.unlink(placed.temporary, dir_fd=parent)
-        self._files = []
+                    os.unlink(placed.temporary, dir_fd=placed.folder)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._files, self._folders = [], {}
+        with suppress(OSError):
+            self._open.close()
 
 
 def _hold(folder: int, name: str, second: str) -> None:
