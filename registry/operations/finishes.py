@@ -127,6 +127,8 @@ def _echo(wait: WaitFor) -> Bag:
 
 def _artifacts(caller: Caller, request: FinishNodeRequest) -> tuple[str, ...]:
     """Reported paths as run-relative ones. A web address is kept as it is: it names no file of ours."""
+    if not request.artifacts:
+        return ()
     run_dir = caller.registry.store.run_dir(request.run_id)
     return tuple(
         shown(path, 500) if "://" in path else run_path(path, node_id=request.node_id, run_dir=run_dir)

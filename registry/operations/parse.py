@@ -93,20 +93,30 @@ def _as_json(operation: str, arguments: Mapping[str, object]) -> bytes:
                 f"{shown(name)} of {operation} is nested more than {_DEPTH_MAX} deep",
                 hint="write what is so deep into a file of the node",
             )
-        try:
-            to_json(value, serialize_unknown=True, inf_nan_mode="constants")
-        except PydanticSerializationError:
-            raise InvalidRequest(
-                f"{shown(name)} of {operation} holds half a character (a lone surrogate), which no file can hold",
-                hint="send the text again with whole characters",
-            ) from None
-        except ValueError as fault:
-            raise InvalidRequest(f"{shown(name)} of {operation} is nested too deep: {fault}") from None
-    return to_json(dict(arguments), serialize_unknown=True, inf_nan_mode="constants")
+    try:
+        return to_json(dict(arguments), serialize_unknown=True, inf_nan_mode="constants")
+    except ValueError:
+        for name, value in arguments.items():
+            _require_json(operation, name, value)
+        raise
+
+
+def _require_json(operation: str, name: str, value: object) -> None:
+    try:
+        to_json(value, serialize_unknown=True, inf_nan_mode="constants")
+    except PydanticSerializationError:
+        raise InvalidRequest(
+            f"{shown(name)} of {operation} holds half a character (a lone surrogate), which no file can hold",
+            hint="send the text again with whole characters",
+        ) from None
+    except ValueError as fault:
+        raise InvalidRequest(f"{shown(name)} of {operation} is nested too deep: {fault}") from None
 
 
 def _is_shallow(value: object) -> bool:
     """Whether lists and objects stand in each other no deeper than any program likes; said without descending."""
+    if not isinstance(value, Mapping | list | tuple):
+        return True
     level: list[object] = [value]
     for _ in range(_DEPTH_MAX):
         inner = [part for one in level if isinstance(one, Mapping) for part in one.values()]

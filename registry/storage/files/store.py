@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +30,7 @@ from .run_folders import FileFolders, archived_run, is_run
 from .telling import no_lock, no_run_left, not_a_run, notices_of_reader
 
 if TYPE_CHECKING:
+    from ..index.writing import IndexWriter
     from ..listing import RunLists
     from ..views import TaskViews
     from .archive import ArchivedNames, FileArchive
@@ -90,8 +90,8 @@ class FileStore:
     def _now_text(self) -> str:
         return iso(self._now())
 
-    def _place(self) -> Place:
-        return Place(root=self._root_folder(), root_path=self.root, synced=self._synced, now=self._now)
+    def _place(self, index: "IndexWriter | None" = None) -> Place:
+        return Place(root=self._root_folder(), root_path=self.root, synced=self._synced, now=self._now, index=index)
 
     def _root_folder(self) -> int:
         if self._root is not None and self._root[0] == os.getpid():
@@ -108,7 +108,7 @@ class FileStore:
         return opened
 
     def _place_to_change(self) -> Place:
-        return replace(self._place(), index=self._index.writer())
+        return self._place(self._index.writer())
 
     @property
     def lists(self) -> "RunLists":
