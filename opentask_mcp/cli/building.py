@@ -13,7 +13,7 @@ import click
 from .commands import FORMS, GROUPS, OWN, help_of, names_in
 from .forms import Form, file_option_name, item_option_name, json_option_name, option_name
 from .session import Session
-from .words import FIELD_HELP
+from .words import FIELD_HELP, OBJECT_HELP
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -251,7 +251,8 @@ def _twice(name: str) -> Exception:
 
 
 def _options(name: str, field: "FieldInfo") -> list[click.Parameter]:
-    shape, text = _shape(field.annotation), FIELD_HELP.get(name, "")
+    shape = _shape(field.annotation)
+    text = (OBJECT_HELP.get(name) if shape == "object" else None) or FIELD_HELP.get(name, "")
     if shape == "flag":
         return [click.Option([option_name(name), name], is_flag=True, default=None, help=text)]
     as_json = click.Option([json_option_name(name), name + _JSON], metavar="JSON", hidden=shape == "list", help=text)

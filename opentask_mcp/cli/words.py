@@ -103,3 +103,8 @@ FIELD_HELP: Final[Mapping[str, str]] = {
     "workflow_path": "A workflow file (*.task.md), or a workflow's id.",
     "workflow_text": "A workflow as text, Markdown with YAML front matter.",
 }
+
+OBJECT_HELP: Final = {
+    "inputs": "Values of the workflow's inputs, by name.",
+}
+"""What a field is where it takes an object and its namesake elsewhere a list."""
