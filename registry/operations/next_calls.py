@@ -1,8 +1,8 @@
 """What may be called now: every answer ends with it, so that no step costs a guess.
 
 Arguments are complete; what only the caller knows stands as `<...>`, and the tool `host` means
-something the agent does with its own tools. Texts are our own words and ids, never words that
-somebody put into a run.
+something the agent does with its own tools. Texts are our own words, ids, and names that conditions
+of the workflow use, never words that somebody put into a run.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Final
 
 from ..core.claimable import claimable, holding
 from ..core.conditions import AwaitedKey
-from ..core.names import moment
+from ..core.names import moment, shown
 from ..core.record import Bag
 from ..core.run import NodeState, Run, RunState
 from ..errors import HOST, NextCall
@@ -23,6 +23,7 @@ from .table import Result
 
 NEXT_MAX: Final = 5
 _WORDS_NAMED: Final = 4
+_WORD_CHARS: Final = 30
 
 
 class NextStep(Result):
@@ -109,7 +110,8 @@ def _value_of(key: str, awaited: AwaitedKey) -> str:
     if awaited.kind is None:
         return f"<{key}>"
     if awaited.kind == "text":
-        return f"<{key}: such as {' or '.join(awaited.words[:_WORDS_NAMED])}>"
+        words = (shown(word, _WORD_CHARS) for word in awaited.words[:_WORDS_NAMED])
+        return f"<{key}: such as {' or '.join(words)}>"
     return f"<{key}: {awaited.kind}, without quotes>"
 
 
