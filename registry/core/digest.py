@@ -35,9 +35,6 @@ class Named(Record):
         return ", ".join(self.ids) + (f" and {self.count - len(self.ids)} more" if self.count > len(self.ids) else "")
 
 
-_NOBODY: Final = Named()
-
-
 class Timed(Record):
     """A node and the moment that decides about it; None where none does."""
 
@@ -77,10 +74,15 @@ class RunDigest(Record):
 
 def digest_of(state: RunState) -> RunDigest:
     """A run in the words of lists."""
+    return RunDigest.model_validate(digest_document(state))
+
+
+def digest_document(state: RunState) -> dict[str, object]:
+    """The same as it is kept: every change of a run makes one anew, and nobody reads most of them."""
     counts: dict[str, int] = {}
     failed: list[NodeId] = []
     approvals: list[NodeState] = []
-    leases: list[Timed] = []
+    leases: list[NodeState] = []
     agents: set[AgentId] = set()
     for node in state.nodes.values():
         status = node.status
@@ -90,45 +92,64 @@ def digest_of(state: RunState) -> RunDigest:
         if node.lease is not None:
             agents.add(node.lease.owner)
             if status == "running" and node.lease.expires_at is not None:
-                leases.append(Timed(id=node.id, at=node.lease.expires_at))
+                leases.append(node)
         if status == "failed":
             failed.append(node.id)
         elif status == "waiting" and node.kind == "approval":
             approvals.append(node)
-    paused = state.paused if state.status == "paused" else None
-    flow = state.flow
-    by: Literal["a person", "an agent"] = "an agent" if paused and paused.actor.kind == "agent" else "a person"
-    return RunDigest(
-        run_id=state.run_id,
-        title=state.title,
-        status=state.status,
-        workflow_id=state.workflow_id,
-        updated_at=state.updated_at,
-        counts={status: counts[status] for status in _ORDER if status in counts},
-        last_progress=" ".join(state.last_progress_message.split())[:PROGRESS_CHARS],
-        agent_ids=tuple(sorted(agents)),
-        paused_at=paused.at if paused else None,
-        paused_by=by if state.status == "paused" else None,
-        failed=_named(failed),
-        approvals=_named([node.id for node in approvals]),
-        approval_since=approvals[0].waiting_since if approvals else None,
-        blocked=(flow.blocked_task_id or "") if flow is not None and flow.status == "blocked" else None,
-        unread=len(state.messages),
-        leases=tuple(leases),
-        ready=_ready(state) if "ready" in counts else (),
-    )
+    document: dict[str, object] = {
+        "runId": state.run_id,
+        "title": state.title,
+        "status": state.status,
+        "workflowId": state.workflow_id,
+        "updatedAt": state.updated_at,
+        "counts": {status: counts[status] for status in _ORDER if status in counts},
+    }
+    rest: dict[str, object] = {
+        "lastProgress": " ".join(state.last_progress_message.split())[:PROGRESS_CHARS],
+        "agentIds": sorted(agents),
+        "failed": _named_document(failed),
+        "approvals": _named_document([node.id for node in approvals]),
+        "approvalSince": approvals[0].waiting_since if approvals else None,
+        "unread": len(state.messages),
+        "leases": [_timed(node.id, node.lease.expires_at) for node in leases if node.lease is not None],
+        "ready": _ready(state) if "ready" in counts else [],
+    }
+    document.update({name: value for name, value in rest.items() if value})
+    return {**document, **_standstill(state)}
 
 
-def _ready(state: RunState) -> tuple[Timed, ...]:
+def _standstill(state: RunState) -> dict[str, object]:
+    """Why nothing goes on, where the run itself says so."""
+    found: dict[str, object] = {}
+    if state.status == "paused":
+        paused = state.paused
+        found["pausedBy"] = "an agent" if paused is not None and paused.actor.kind == "agent" else "a person"
+        if paused is not None:
+            found["pausedAt"] = paused.at
+    if state.flow is not None and state.flow.status == "blocked":
+        found["blocked"] = state.flow.blocked_task_id or ""
+    return found
+
+
+def _ready(state: RunState) -> list[dict[str, str]]:
     if state.status != "running":
-        return ()
+        return []
     free = [node for node in ready_work(state) if not node.depends_on]
     free.sort(key=lambda node: queue_key(state.run_id, node))
-    return tuple(Timed(id=node.id, at=node.not_before) for node in free)
+    return [_timed(node.id, node.not_before) for node in free]
+
+
+def _timed(node_id: NodeId, at: str | None) -> dict[str, str]:
+    return {"id": node_id} if at is None else {"id": node_id, "at": at}
+
+
+def _named_document(ids: list[NodeId]) -> dict[str, object]:
+    return {"ids": ids[:NAMED_MAX], "count": len(ids)} if ids else {}
 
 
 def _named(ids: list[NodeId]) -> Named:
-    return _NOBODY if not ids else Named(ids=tuple(ids[:NAMED_MAX]), count=len(ids))
+    return Named(ids=tuple(ids[:NAMED_MAX]), count=len(ids))
 
 
 def attention(digest: RunDigest, *, now: datetime) -> str | None:

@@ -18,7 +18,7 @@ from .appending import unknown
 from .creating import Names
 from .handles import OpenRun, no_such_run
 from .layout import ARCHIVE, RUNS
-from .opening import FOLDER, fault, folder_at, make_folder, refused
+from .opening import FOLDER, Refused, fault, folder_at, make_folder
 from .projecting import Place
 from .run_folders import FileFolders, archived_run, is_month, month_of, months
 from .syncing import sync
@@ -185,7 +185,7 @@ class FileArchive:
         """Bring a run back; see the port."""
         place = self._place()
         with archived_run(place.root_path, run_id, now_text=self._now_text) as entry:
-            with refused("opening the run's lock"):
+            with Refused("opening the run's lock"):
                 lock = entry.lock
             lock.acquire(run_id, wait_s=wait_s, op="restore")
             try:

@@ -258,17 +258,24 @@ def _cold(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
     refs = read_refs(texts[REFS] or b"")
     edited = tuple((name, text) for name, text in texts.items() if text is not None and not is_intact(text))
     size = entry.trail_size
-    base = _base(entry, root, state, refs, size)
+    base = _base(entry, root, state, refs, seen, size=size)
     if base is not None:
         behind = refs is None or refs.crc != base.refs
-        start = replace(base, seen=seen)
-        return _rolled(entry, start, size, edited=edited, is_behind=behind or bool(edited), synced=synced)
+        return _rolled(entry, base, size, edited=edited, is_behind=behind or bool(edited), synced=synced)
     if synced:
         make_durable(entry)
     return _folded_whole(entry, root, state, refs, size, edited=edited, seen=seen)
 
 
-def _base(entry: OpenRun, root: int, state: StateFile | None, refs: RefsFile | None, size: int) -> Loaded | None:
+def _base(
+    entry: OpenRun,
+    root: int,
+    state: StateFile | None,
+    refs: RefsFile | None,
+    seen: dict[str, Identity | None],
+    *,
+    size: int,
+) -> Loaded | None:
     """The run that the projections give by themselves, where they hold together with the trail."""
     head = state.head if state is not None else None
     if state is None or head is None or refs is None or head.mark.offset > size:
@@ -290,6 +297,7 @@ def _base(entry: OpenRun, root: int, state: StateFile | None, refs: RefsFile | N
         refs=head.refs,
         refs_offset=refs.offset,
         lock_is_behind=head.lock_is_behind,
+        seen=seen,
     )
 
 

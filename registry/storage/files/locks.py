@@ -47,15 +47,15 @@ class RunLock:
         Raises:
             LockTimeout: somebody else kept it that long.
         """
-        # Importing filelock takes as long as a hundred mutations; readers never need it.
-        from filelock import lock_descriptor
+        # Importing it takes as long as a hundred mutations; readers never need it.
+        import filelock
 
         began = time.monotonic()
         if not self._threads.acquire(timeout=wait_s) if wait_s > 0 else not self._threads.acquire(blocking=False):
             raise LockTimeout(run_id=run_id, waited_s=time.monotonic() - began, holder=self.holder())
         try:
             pause_s = _POLL_S
-            while not lock_descriptor(self.descriptor, blocking=False):
+            while not filelock.lock_descriptor(self.descriptor, blocking=False):
                 waited_s = time.monotonic() - began
                 if waited_s >= wait_s:
                     raise LockTimeout(run_id=run_id, waited_s=waited_s, holder=self.holder())
@@ -73,10 +73,10 @@ class RunLock:
 
     def release(self) -> None:
         """Let go of the lock."""
-        from filelock import unlock_descriptor
+        import filelock
 
         try:
-            unlock_descriptor(self.descriptor)
+            filelock.unlock_descriptor(self.descriptor)
         finally:
             self._threads.release()
 

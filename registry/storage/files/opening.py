@@ -39,13 +39,18 @@ def fault(error: OSError, doing: str) -> RegistryError:
     )
 
 
-@contextmanager
-def refused(doing: str) -> Iterator[None]:
-    """Say in words what the system refused, where nothing was changed by then."""
-    try:
-        yield
-    except OSError as error:
-        raise fault(error, doing) from error
+class Refused:
+    """Says in words what the system refused, where nothing was changed by then."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise fault(error, self._doing) from error
 
 
 Inode = tuple[int, int]

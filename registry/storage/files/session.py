@@ -15,7 +15,7 @@ from . import adopt, inbox
 from .handles import Loaded, OpenRun
 from .layout import PLAN, RUNS
 from .mutating import mutate
-from .opening import read_file, refused, size_of
+from .opening import Refused, read_file, size_of
 from .plan_edit import edit_of
 from .projecting import Place, short_sha
 from .vouching import projection_text
@@ -51,7 +51,7 @@ class FileSession:
 
     def inbox(self) -> tuple[InboxLine, ...]:
         """Lines of `control.jsonl` not judged yet, at most 256 at a time."""
-        with refused("reading control.jsonl"):
+        with Refused("reading control.jsonl"):
             found = inbox.pending(
                 self._entry, judged=self._judged, known=self.run.refs.applied_control_ids, synced=self._place.synced
             )
@@ -77,7 +77,7 @@ class FileSession:
         identity = self._entry.identity(PLAN)
         if identity is None or identity in (self._loaded.seen.get(PLAN), self._entry.judged_plan):
             return None
-        with refused(f"reading {PLAN}"):
+        with Refused(f"reading {PLAN}"):
             text = projection_text(self._entry, PLAN)
         if text is None:
             return None  # what stands in its place is for a repair to set aside
@@ -93,7 +93,7 @@ class FileSession:
     def foreign_lines(self) -> AdoptLines | None:
         """What others appended to the trail since the last mutation, as the command that adopts it."""
         spans = self._loaded.mark.unadopted
-        with refused("reading the trail"):
+        with Refused("reading the trail"):
             return adopt.lines_of(self._entry, spans[0]) if spans else None
 
     def sizes(self, paths: Sequence[str]) -> dict[str, int]:
@@ -110,7 +110,7 @@ class FileSession:
         size = size_of(self._entry.folder, path)
         if size is not None and size > ARTIFACT_BYTES_MAX:
             raise LimitExceeded(f"the file {path!r}", limit=ARTIFACT_BYTES_MAX, size=size)
-        with refused(f"reading {shown(path)!r}"):
+        with Refused(f"reading {shown(path)!r}"):
             return read_file(self._entry.folder, path) or b""
 
     def commit(self, decision: Decision, *, op_id: str | None = None, inbox_judged: bool = False) -> Committed:

@@ -24,7 +24,7 @@ from .handles import OpenRun, OpenRuns, no_such_run
 from .history import events_after, run_at
 from .indexes import Indexes
 from .layout import RUNS, TRAIL, node_folder
-from .opening import Inode, fault, files_below, gone, inode_at, inode_of, make_path, refused
+from .opening import Inode, Refused, fault, files_below, gone, inode_at, inode_of, make_path
 from .projecting import Place
 from .run_folders import FileFolders, archived_run, is_run
 from .telling import no_lock, no_run_left, not_a_run, notices_of_reader
@@ -102,7 +102,7 @@ class FileStore:
                 raise gone(self.root)
             self._root = None
             os.close(held)
-        with refused("opening the registry"):
+        with Refused("opening the registry"):
             opened = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._root = (os.getpid(), opened, inode_of(opened))
         return opened
@@ -261,7 +261,7 @@ class FileStore:
         try:
             entry = self._current(run_id)
         except NotFound:
-            with archived_run(self.root, run_id, now_text=self._now_text) as entry, refused("reading the run"):
+            with archived_run(self.root, run_id, now_text=self._now_text) as entry, Refused("reading the run"):
                 yield entry
             return
         try:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from ...core.digest import agents_of, digest_of, own_session_keys, titles_searched, words_searched
+from pydantic_core import to_json
+
+from ...core.digest import agents_of, digest_document, own_session_keys, titles_searched, words_searched
 from ...core.names import RunId, task_id
 from ...core.run import NodeState, RunState
 from ...core.tasks import created_at, public_status, updated_at
@@ -88,7 +90,7 @@ def state_row(state: RunState) -> Row:
         "created_at": state.created_at,
         "wake_at": wake_at(state),
         "words": words_searched(state),
-        "digest": digest_of(state).model_dump_json(exclude_defaults=True).encode(),
+        "digest": to_json(digest_document(state)),
     }
 
 
