@@ -6,7 +6,7 @@ somebody's edit. What was broken before a mutation is not held against it: a run
 adopted with faults must stay workable.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from .flow import RUN_END, Flow
@@ -55,8 +55,8 @@ def check(before: Run, after: Run) -> None:
     """
     if after is before:
         return
-    faults = [*_log_faults(before, after), *_step_faults(before, after), *_run_faults(after)]
-    touched = [node for key, node in after.state.nodes.items() if node is not before.state.nodes.get(key)]
+    touched = after.state.changed_since(before.state)
+    faults = [*_log_faults(before, after), *_step_faults(before, touched), *_run_faults(after)]
     of_nodes = {node.id: found for node in touched if (found := [*_node_faults(after, node)])}
     if after.refs is not before.refs or after.state.cron_job_id != before.state.cron_job_id:
         faults += _binding_faults(after)
@@ -81,12 +81,11 @@ def check_all(run: Run) -> list[str]:
     return faults
 
 
-def _step_faults(before: Run, after: Run) -> Faults:
-    known = before.state.nodes
+def _step_faults(before: Run, touched: Iterable[NodeState]) -> Faults:
     is_cancelled = before.state.status == "cancelled"
-    for node_id, node in after.state.nodes.items():
-        old = known.get(node_id)
-        if node is old or old is None:
+    for node in touched:
+        node_id, old = node.id, before.state.nodes.get(node.id)
+        if old is None:
             continue
         if node.status not in REACHABLE[old.status] or (is_cancelled and node.status != old.status):
             yield f"node {node_id!r} went from {old.status} to {node.status}, which no steps of the table do"

@@ -269,6 +269,12 @@ class RunState(Record):
         """Whether the run is over; a failed one may be reopened by a retry or a skip."""
         return self.status in ENDED_RUN
 
+    def changed_since(self, before: Self) -> list[NodeState]:
+        """Nodes that are not those of an earlier state: most changes share the whole map with it."""
+        if self.nodes is before.nodes:
+            return []
+        return [node for node_id, node in self.nodes.items() if node is not before.nodes.get(node_id)]
+
 
 class Effect(Record):
     """Something only an agent or the gateway can do; confirmed by its id, safe to repeat."""

@@ -42,6 +42,8 @@ def expire(draft: Draft) -> None:
     """Record leases and deadlines that are past."""
     now = iso(draft.now)
     for node in list(draft.nodes.values()):
+        if node.deadline is None and node.lease is None and node.lost_at is None:
+            continue  # Nobody is at work on most of up to a thousand nodes.
         if node.deadline is not None and node.deadline <= now and node.is_open:
             # It counts from the attempt's start, so an attempt that is left begins with a deadline of its own.
             steps.fail(draft, node.id, "its deadline passed", outcome="timed_out", by=draft.system)

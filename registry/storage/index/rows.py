@@ -145,11 +145,11 @@ def has_same_parts(before: RunState, after: RunState) -> bool:
     """Whether it is nobody else's run now."""
     if (before.workflow_id, before.source_agent_id) != (after.workflow_id, after.source_agent_id):
         return False
-    have_same_agents = len(before.nodes) == len(after.nodes) and all(
-        node is (former := before.nodes.get(node_id)) or (former is not None and _agents(former) == _agents(node))
-        for node_id, node in after.nodes.items()
-    )
-    return have_same_agents or parts(before) == parts(after)
+    if len(before.nodes) == len(after.nodes):
+        changed = ((before.nodes.get(node.id), node) for node in after.changed_since(before))
+        if all(former is not None and _agents(former) == _agents(node) for former, node in changed):
+            return True
+    return parts(before) == parts(after)
 
 
 def _agents(node: NodeState) -> tuple[str | None, str | None]:
@@ -167,8 +167,7 @@ def has_same_titles(before: RunState, after: RunState) -> bool:
         return False
     nodes = before.nodes
     return len(nodes) == len(after.nodes) and all(
-        node is nodes.get(node_id) or (node_id in nodes and node.title == nodes[node_id].title)
-        for node_id, node in after.nodes.items()
+        node.id in nodes and node.title == nodes[node.id].title for node in after.changed_since(before)
     )
 
 

@@ -145,17 +145,14 @@ def _put_difference(
 
 
 def _put_changed_nodes(connection: sqlite3.Connection, before: RunState, after: RunState) -> None:
-    for node_id, node in after.nodes.items():
-        former = before.nodes.get(node_id)
-        if former is node:
-            continue
-        key = task_id(after.run_id, node_id)
+    for node in after.changed_since(before):
+        former, key = before.nodes.get(node.id), task_id(after.run_id, node.id)
         row = rows.node_row(after, node)
         if former is None:
             _insert(connection, "nodes", {"task_id": key, "run": _number(connection, after.run_id), **row})
         else:
             _update(connection, "nodes", "task_id", key, rows.differences(rows.node_row(before, former), row))
-    if len(before.nodes) != len(after.nodes) or before.nodes.keys() != after.nodes.keys():
+    if before.nodes is not after.nodes and before.nodes.keys() != after.nodes.keys():
         gone = before.nodes.keys() - after.nodes.keys()
         connection.executemany(schema.DROP_NODE, [(task_id(after.run_id, node_id),) for node_id in gone])
 
