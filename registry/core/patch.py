@@ -63,11 +63,36 @@ def apply(document: Document, patch: Mapping[str, Iterable[Op]]) -> None:
         ValueError: an operation does not fit the document.
     """
     for part, ops in patch.items():
-        target = document.get(part)
-        if not isinstance(target, dict):
+        whole = document.get(part)
+        if not isinstance(whole, dict):
             raise ValueError(f"a patch names the part {part!r}, which a run does not have")
         for op in ops:
-            _apply_op(target, op)
+            verb, path = op[0], op[1]
+            if not isinstance(path, list) or not path:
+                raise ValueError("an operation without a path")
+            target = whole if len(path) == 1 else _inner(whole, path, make=verb != "del")
+            if verb == "set":
+                target[str(path[-1])] = op[2]
+            elif verb == "del":
+                target.pop(str(path[-1]), None)
+            else:
+                raise ValueError(f"{verb!r} is no operation; a patch has set and del")
+
+
+def _inner(whole: Document, path: list[Json], *, make: bool) -> Document:
+    """The object that holds the last step of a path; an empty one where there is none and none is to be made."""
+    target = whole
+    for step in map(str, path[:-1]):
+        inner = target.get(step)
+        if inner is None:
+            inner = {}
+            if not make:
+                return inner
+            target[step] = inner
+        if not isinstance(inner, dict):
+            raise ValueError(f"{step!r} in the path of an operation is not an object")
+        target = inner
+    return target
 
 
 def run_of(document: Document, log: Log) -> Run:
@@ -219,25 +244,3 @@ def _plain(value: object) -> Json:
     if isinstance(value, str | bool | int | float) or value is None:
         return value
     raise TypeError(f"a map holds {type(value).__name__}; only records and plain values are kept")
-
-
-def _apply_op(target: dict[str, Json], op: Op) -> None:
-    verb, path = op[0], op[1]
-    if not isinstance(path, list) or not path:
-        raise ValueError("an operation without a path")
-    *parents, last = (str(step) for step in path)
-    for step in parents:
-        inner = target.get(step)
-        if inner is None and verb == "del":
-            return
-        if inner is None:
-            inner = target[step] = {}
-        if not isinstance(inner, dict):
-            raise ValueError(f"{step!r} in the path of an operation is not an object")
-        target = inner
-    if verb == "set":
-        target[last] = op[2]
-    elif verb == "del":
-        target.pop(last, None)
-    else:
-        raise ValueError(f"{verb!r} is no operation; a patch has set and del")

@@ -12,7 +12,6 @@ from typing import cast
 from ..core.patch import Document, Op, advance, apply, run_of
 from ..core.record import Json
 from ..core.run import Log, Run
-from .event_line import number
 from .trail import Mutation
 
 Span = tuple[int, int]
@@ -77,27 +76,22 @@ class Fold:
         Raises:
             ValueError: it does not fit the run, though its checksums are right.
         """
-        last = mutation.last
-        snapshot_at = self._snapshot
-        snapshot = last.get("snapshot")
-        changed: Mapping[str, Json]
-        if isinstance(snapshot, dict):
-            self._document, self._ops = snapshot, {}
-            numbers = snapshot.pop("log", None)
-            changed = numbers if isinstance(numbers, dict) else {}
-            snapshot_at = mutation.offset
-        elif self.is_started:
+        last = mutation.lines[-1]
+        if isinstance(snapshot := last.get("snapshot"), dict):
+            changed = self._begin(snapshot)
+            self._snapshot = mutation.offset
+        elif self._document is not None or self._start is not None:
             changed = self._carry_out(last.get("patch"))
         else:
             raise ValueError("the trail begins without a snapshot")
-        self._rev, self._seq = number(last, "rev"), number(last, "seq")
+        self._rev, self._seq = cast("int", last["rev"]), cast("int", last["seq"])
         if changed:
             self._state_rev = _whole(changed.get("stateRev"), self._state_rev)
             self._control = _whole(changed.get("control"), self._control)
         timestamp = last.get("timestamp")
         if isinstance(timestamp, str):
             self._last_at = timestamp
-        self._offset, self._snapshot, self._tip = mutation.end, snapshot_at, mutation.tip
+        self._offset, self._tip = mutation.end, mutation.tip
         if self._unadopted:
             self._unadopted = without_adopted(self._unadopted, mutation.lines)
         self._taken += 1
@@ -106,23 +100,27 @@ class Fold:
         """Take note of lines that are not ours."""
         self._unadopted = joined(self._unadopted, span)
 
+    def _begin(self, snapshot: Document) -> Mapping[str, Json]:
+        self._document, self._ops = snapshot, {}
+        numbers = snapshot.pop("log", None)
+        return numbers if isinstance(numbers, dict) else {}
+
     def _carry_out(self, patch: Json) -> Mapping[str, Json]:
         if patch is None:
             return {}
         if not isinstance(patch, dict):
             raise ValueError("a patch is not an object")
         parts = cast("dict[str, list[Op]]", patch)
-        numbers: Document = {"log": {}}
-        rest: Mapping[str, list[Op]] = parts
+        numbers: Document = {}
         if "log" in parts:
-            apply(numbers, {"log": parts["log"]})
-            rest = {name: ops for name, ops in parts.items() if name != "log"}
+            apply({"log": numbers}, {"log": parts["log"]})
+            parts = {name: ops for name, ops in parts.items() if name != "log"}
         if self._document is not None:
-            apply(self._document, rest)
+            apply(self._document, parts)
         else:
-            for name, ops in rest.items():
+            for name, ops in parts.items():
                 self._ops.setdefault(name, []).extend(ops)
-        return cast("dict[str, Json]", numbers["log"])
+        return numbers
 
     def run(self) -> Run:
         """The run at the last mutation taken.

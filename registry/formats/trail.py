@@ -25,6 +25,8 @@ _GLUE_BYTES_MAX: Final = 64 << 10
 """How far from the end of a glued line the whole object in it may begin."""
 LINE_BYTES_MAX: Final = 128 << 20
 """More than the snapshot of the largest run."""
+_ALONE: Final = [1, 1]
+"""`txn` of a mutation of one line."""
 _OBJECT: Final = re.compile(rb'\{\s*"')
 
 
@@ -102,11 +104,12 @@ def lines_in(chunks: Iterable[bytes], offset: int) -> Iterator[Line]:
                 size=size,
                 hint="no line of a registry is so long; bring the file back from a backup",
             )
-        for body in whole:
-            line = b"".join(parts) + b"\n"
-            yield Line(offset, line)
-            offset += len(line)
-            parts, size = [body], len(body)
+        if not whole:
+            continue
+        for body in (b"".join(parts), *whole[:-1]):
+            yield Line(offset, body + b"\n")
+            offset += len(body) + 1
+        parts, size = [whole[-1]], len(whole[-1])
     rest = b"".join(parts)
     if rest:
         yield Line(offset, rest)
@@ -136,29 +139,24 @@ class Scanner:
         for line in lines:
             if not line.raw.endswith(b"\n"):
                 yield from self._unterminated(line)
-            elif not line.raw.isspace():
-                bare = _bare(line)
-                sealed = read_sealed(bare)
-                if sealed is None:
+            elif (sealed := read_sealed(text := line.raw[:-1])) is None:
+                if not line.raw.isspace():
                     yield from self._not_ours(line)
-                elif self._is_next_alone(sealed):
-                    # A whole mutation of one line, behind others that are whole. In a trail of a hundred
-                    # thousand nearly all are so, and the questions below would take half of its reading.
-                    self._seq, self._rev = (self._seq or 0) + 1, self._rev + 1
-                    yield Mutation(line.offset, line.end, crc_of(bare), (sealed,))
-                else:
-                    yield from self._ours(line, sealed)
+            elif (
+                sealed["txn"] == _ALONE
+                and self._seq is not None
+                and sealed["seq"] == self._seq + 1
+                and sealed["rev"] == self._rev + 1
+                and not (self._group or self._headless or self._doubtful)
+                and self._suspect is None
+            ):
+                # A whole mutation of one line, behind others that are whole. In a trail of a hundred
+                # thousand nearly all are so, and the questions below would take half of its reading.
+                self._seq, self._rev = self._seq + 1, self._rev + 1
+                yield Mutation(line.offset, line.offset + len(line.raw), crc_of(text), (sealed,))
+            else:
+                yield from self._ours(line, sealed)
         yield from self._end()
-
-    def _is_next_alone(self, sealed: Document) -> bool:
-        return (
-            self._seq is not None
-            and sealed["seq"] == self._seq + 1
-            and sealed["rev"] == self._rev + 1
-            and sealed["txn"] == [1, 1]
-            and self._suspect is None
-            and not (self._group or self._headless or self._doubtful)
-        )
 
     def _whole(self, line: Line) -> Iterator[Piece]:
         sealed = read_sealed(_bare(line))

@@ -14,7 +14,7 @@ from ...core.run import Log, Run, RunState
 from ...formats.event_line import read_object, read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
-from ...formats.trail import Damage, Foreign, Line, Mutation, Scanner, Torn, is_repair, lines_in
+from ...formats.trail import Damage, Line, Mutation, Scanner, Torn, is_repair, lines_in
 from .handles import Identity, Loaded, OpenRun
 from .layout import REFS, STATE
 from .opening import read_at
@@ -93,39 +93,35 @@ class Walk:
         """Offset of the first line since the last mutation that ends as ours do, but wrongly."""
         self.imitated_rev: float = 0
         """The mutation that line says it is of; one that cannot be read says nothing and proves no damage."""
-        self._follow = follow
         self._run_id = entry.run_id
         start = mark.offset
         scanner = Scanner(run.log.seq if run else None, run.log.rev if run else 0)
         for piece in scanner.pieces(trail_lines(entry, start, end)):
-            if isinstance(piece, Torn):
+            if isinstance(piece, Mutation):
+                self.imitated_at = None
+                if follow is not None:
+                    follow(piece)
+                try:
+                    self.fold.take(piece)
+                except ValueError:
+                    log = self.fold.log
+                    self.damage = self.damage or Damage(piece.offset, log.seq, log.seq + 1)
+                    continue
+                if "snapshot" in piece.lines[-1] and is_repair(piece):
+                    # What was amiss before it was judged then, and the run does not rest on it any more.
+                    self.damage = None
+                    self.torn.clear()
+            elif isinstance(piece, Torn):
                 self.torn.append(piece)
             elif isinstance(piece, Damage):
                 self.damage = self.damage or piece
-            elif isinstance(piece, Foreign):
+            else:
                 # What lies before the first snapshot was adopted with it.
                 if self.fold.is_started:
                     self.fold.leave((piece.line.offset, len(piece.line.raw)))
                 self.open_line = not piece.line.raw.endswith(b"\n")
                 if piece.imitates and self.imitated_at is None:
                     self.imitated_at, self.imitated_rev = piece.line.offset, _claimed_rev(piece.line)
-            else:
-                self._take(piece)
-
-    def _take(self, mutation: Mutation) -> None:
-        self.imitated_at = None
-        if self._follow is not None:
-            self._follow(mutation)
-        try:
-            self.fold.take(mutation)
-        except ValueError:
-            log = self.fold.log
-            self.damage = self.damage or Damage(mutation.offset, log.seq, log.seq + 1)
-            return
-        if is_repair(mutation):
-            # What was amiss before it was judged then, and the run does not rest on it any more.
-            self.damage = None
-            self.torn.clear()
 
     def run(self) -> Run | None:
         """The run at the end of the stretch; None where none can be built."""
