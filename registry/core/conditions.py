@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from .expressions import Comparison, Constant, ExpressionFault, Junction, NodeReference, Not, Term, parse_when
-from .names import NodeId
+from .names import NodeId, shown
 from .record import Json
 from .run import NodeState, Plan
 
 Kind = Literal["number", "true or false", "text"]
+_WORDS_NAMED: Final = 4
+_WORD_CHARS: Final = 30
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class AwaitedKey:
     """A key of a node's result that a condition reads.
 
     Attributes:
-        reader: The first node whose condition does.
+        reader: The first node whose condition does; an approval before others.
         kind: What every condition that reads it compares it with; None where they differ or do not say.
         words: The texts it is compared with.
     """
@@ -25,6 +27,14 @@ class AwaitedKey:
     reader: NodeId
     kind: Kind | None = None
     words: tuple[str, ...] = ()
+
+    def placeholder(self, key: str) -> str:
+        """What stands for the value in a call that is to be filled in; says which kind of value it is."""
+        if self.kind is None:
+            return f"<{key}>"
+        if self.kind == "text":
+            return f"<{key}: such as {' or '.join(shown(word, _WORD_CHARS) for word in self.words[:_WORDS_NAMED])}>"
+        return f"<{key}: {self.kind}, without quotes>"
 
 
 def keys_awaited(plan: Plan, nodes: Mapping[NodeId, NodeState], node_id: NodeId) -> dict[str, AwaitedKey]:
@@ -36,7 +46,8 @@ def keys_awaited(plan: Plan, nodes: Mapping[NodeId, NodeState], node_id: NodeId)
         if reader.status != "pending" or not condition:
             continue
         for key, values in _results_read(condition, node_id):
-            readers.setdefault(key, reader.id)
+            if key not in readers or (reader.kind == "approval" and nodes[readers[key]].kind != "approval"):
+                readers[key] = reader.id
             compared.setdefault(key, []).extend(values)
     return {key: _awaited(reader, compared[key]) for key, reader in readers.items()}
 

@@ -266,6 +266,23 @@ def lease_lost(state: RunState, node: NodeState, *, attempt: int | None) -> Leas
     )
 
 
+def fence_mistaken(state: RunState, node: NodeState) -> LeaseLost:
+    """The caller holds the node and sends another fence than it was given."""
+    until = _until(node.lease.expires_at) if node.lease is not None else ""
+    named: Bag = {"run_id": state.run_id, "node_id": node.id}
+    return LeaseLost(
+        f"that is not the fence of attempt {node.attempt} of node {node.id!r}, which you hold{until}",
+        hint="send the fence that claim_node answered; if it is gone, release the node and claim it again",
+        next=(
+            NextCall("request_control", {**named, "action": "release"}, "gives the node back"),
+            NextCall("claim_node", named, "then gives a new fence"),
+        ),
+        run_id=state.run_id,
+        node_id=node.id,
+        current_attempt=node.attempt,
+    )
+
+
 def node_held(state: RunState, node: NodeState, now: datetime) -> NodeHeld:
     """Another worker has the node."""
     lease = node.lease
@@ -318,20 +335,32 @@ def outputs_missing(state: RunState, node: NodeState, missing: Iterable[str], *,
     )
 
 
-def result_in_quotes(
-    state: RunState, node_id: NodeId, payload: Bag, key: str, *, wanted: AwaitedKey, fence: str | None
-) -> InvalidRequest:
+def result_in_quotes(state: RunState, node_id: NodeId, payload: Bag, key: str, *, wanted: AwaitedKey) -> InvalidRequest:
     """A text in a result where a condition will want a number, or true or false."""
-    mended = {**payload, key: f"<{key}: {wanted.kind}, without quotes>"}
-    again: Bag = {"run_id": state.run_id, "node_id": node_id, "outcome": "completed", "payload": mended}
     return InvalidRequest(
         f"payload.{shown(key)} is the text {shown(str(payload[key]), 40)!r}; the condition of node "
         f"{wanted.reader!r} needs {'a number' if wanted.kind == 'number' else 'true or false'} there",
         hint="send it without quotes; all else as before",
-        next=(NextCall("finish_node", {**again, **({"fence": fence} if fence else {})}, "hands in the work"),),
+        next=(_finished_with(state, node_id, {**payload, key: wanted.placeholder(key)}),),
         run_id=state.run_id,
         node_id=node_id,
     )
+
+
+def result_missing(state: RunState, node_id: NodeId, payload: Bag, key: str, *, wanted: AwaitedKey) -> InvalidRequest:
+    """A result without what decides whether a person is asked."""
+    return InvalidRequest(
+        f"payload has no {shown(key)!r}; by it the approval {wanted.reader!r} is asked of a person or not",
+        hint="send it; null if there is truly none",
+        next=(_finished_with(state, node_id, {**payload, key: wanted.placeholder(key)}),),
+        run_id=state.run_id,
+        node_id=node_id,
+    )
+
+
+def _finished_with(state: RunState, node_id: NodeId, payload: Bag) -> NextCall:
+    args: Bag = {"run_id": state.run_id, "node_id": node_id, "outcome": "completed", "payload": payload}
+    return NextCall("finish_node", args, "hands in the work")
 
 
 def retries_used_up(state: RunState, node: NodeState, *, limit: int) -> Conflict:

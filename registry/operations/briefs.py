@@ -219,7 +219,8 @@ def child_prompt(run_id: RunId, node: NodeState, *, run_dir: str) -> str:
             "2. Do what the brief says. Its `inputs` are what earlier nodes left (read_artifact reads them). "
             f"Files of your own go below {run_dir}/nodes/{node.id}/, or through write_artifact. "
             f"Every five minutes call heartbeat_node {beat}; if it answers stop: true, stop.",
-            f"3. End with finish_node {done}, or, if it cannot be done, finish_node {failed}.",
+            f"3. End with finish_node {done}, with payload too if the brief asks for one. "
+            f"If it cannot be done: finish_node {failed}.",
             "",
             "Change nothing else of the run, approve nothing, and do not write to the user. "
             "Your last message is one sentence: what came of it.",

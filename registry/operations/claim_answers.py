@@ -90,6 +90,7 @@ class ClaimNodeResult(Result):
     say: str | None = None
     queued: int | None = None
     not_before: str | None = None
+    held_by: tuple[str, ...] | None = None
     paused: PausedRow | None = None
     waiting_for: tuple[WaitingRow, ...] | None = None
     run_status: str | None = None
@@ -233,15 +234,20 @@ def nothing_in_queue(registry: Registry, queue: AgentQueue) -> ClaimNodeResult:
         holding=held,
         queued=len(queue.rows),
         not_before=queue.not_before,
+        held_by=_holders(queue)[:_HELD_SHOWN] or None,
         warnings=(),
         next=calls,
     )
 
 
+def _holders(queue: AgentQueue) -> tuple[str, ...]:
+    """The tasks that what is queued has to wait for."""
+    return tuple(dict.fromkeys(task for row in queue.rows if row.held_back == "held" for task in row.held_by))
+
+
 def _in_the_way(registry: Registry, queue: AgentQueue) -> tuple[NextStep, ...]:
     """The first task that has ended otherwise than what depends on it needs: waiting alone will not help."""
-    tasks = dict.fromkeys(task for row in queue.rows if row.held_back == "held" for task in row.held_by)
-    for task in list(tasks)[:_HOLDERS_LOOKED_AT]:
+    for task in _holders(queue)[:_HOLDERS_LOOKED_AT]:
         status = registry.task_status(task)
         if status not in ("queued", "running", "completed"):
             run_id, node_id = split_task_id(task)

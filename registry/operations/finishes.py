@@ -1,5 +1,7 @@
 """The end of claimed work, handed in with its report."""
 
+import json
+from dataclasses import replace
 from typing import Final, Literal
 
 from pydantic import Field
@@ -8,12 +10,26 @@ from .. import clock
 from ..core.commands import FinishNode
 from ..core.names import short_hash, shown
 from ..core.record import Bag
+from ..core.run import NodeState
+from ..core.tasks import is_task_run
 from ..core.workflow import WaitFor
-from ..errors import IllegalTransition, InvalidRequest, LeaseLost, LimitExceeded, NextCall
-from ..registry import RequestKey
+from ..errors import IllegalTransition, InvalidRequest, LeaseLost, LimitExceeded, NextCall, RegistryError
+from ..registry import Outcome, RequestKey
 from . import fields
-from .acting import acting
-from .answers import EffectRow, Mutated, PausedRow, WaitingRow, effects_view, mutated, paused_view, waiting_for
+from .acting import acting, agent_of
+from .answers import (
+    EffectRow,
+    Mutated,
+    NextStep,
+    PausedRow,
+    WaitingRow,
+    effects_view,
+    mutated,
+    next_calls,
+    paused_view,
+    step,
+    waiting_for,
+)
 from .caller import Caller
 from .lookup import change_run, open_run
 from .paths import run_path
@@ -21,6 +37,7 @@ from .table import Operation, Request
 from .waits_for import WaitForField
 
 ARTIFACTS_MAX: Final = 100
+_ECHO_CHARS: Final = 200
 
 
 class FinishNodeRequest(Request):
@@ -78,7 +95,7 @@ def _finish_node(caller: Caller, request: FinishNodeRequest) -> FinishNodeResult
     try:
         outcome = change_run(caller, request.run_id, command, request=_finish_key(caller, request))
     except (InvalidRequest, LeaseLost, IllegalTransition) as refusal:
-        raise _finished_before(caller, request) or refusal from None
+        raise _finished_before(caller, request) or _with_what_was_sent(request, refusal) from None
     run, answer = outcome.run, outcome.answer
     node = run.node(str(answer["nodeId"]))
     return FinishNodeResult.model_validate(
@@ -96,6 +113,7 @@ def _finish_node(caller: Caller, request: FinishNodeRequest) -> FinishNodeResult
             late=answer.get("late"),
             repeated=outcome.repeated,
             will_retry_at=answer.get("willRetryAt"),
+            next=_next(caller, outcome, node),
         )
     )
 
@@ -154,6 +172,27 @@ def _finish_key(caller: Caller, request: FinishNodeRequest) -> RequestKey | None
         )
         key = f"{key}:{max(1, earlier if waits else earlier + 1)}"
     return RequestKey(id=key, hash=key)
+
+
+def _with_what_was_sent(request: FinishNodeRequest, refusal: RegistryError) -> RegistryError:
+    """The refusal, whose next call says again all that was right; long texts as placeholders."""
+    sent: Bag = request.model_dump(mode="json", exclude_defaults=True)
+    again = {
+        name: value if len(json.dumps(value)) <= _ECHO_CHARS else f"<{name}: as before>" for name, value in sent.items()
+    }
+    refusal.next = tuple(
+        replace(call, args={**again, **call.args}) if call.tool == "finish_node" else call for call in refusal.next
+    )
+    return refusal
+
+
+def _next(caller: Caller, outcome: Outcome, node: NodeState) -> tuple[NextStep, ...]:
+    """What may be called now; who ended an errand may have another in the queue."""
+    calls = next_calls(outcome.run, caller, now=clock.now())
+    agent_id = agent_of(caller)
+    if node.is_open or node.agent_id != agent_id or not is_task_run(outcome.run.state):
+        return calls
+    return (step("claim_node", {"agent_id": agent_id}, "the next of your queue, if there is one"), *calls)
 
 
 def _key(fence: str, outcome: str) -> str:

@@ -11,8 +11,9 @@ from typing import Final
 
 from ..core.claimable import claimable, holding
 from ..core.conditions import AwaitedKey
-from ..core.names import moment, shown
+from ..core.names import moment
 from ..core.record import Bag
+from ..core.refusals import last_heard
 from ..core.run import NodeState, Run, RunState
 from ..errors import HOST, NextCall
 from .acting import agent_of
@@ -22,8 +23,8 @@ from .node_views import effects_view, messages_view, report_path
 from .table import Result
 
 NEXT_MAX: Final = 5
-_WORDS_NAMED: Final = 4
-_WORD_CHARS: Final = 30
+_SILENT_S: Final = 600
+"""Workers of long work are heard of every five minutes."""
 
 
 class NextStep(Result):
@@ -61,7 +62,7 @@ def next_calls(
     else:
         steps += [*_held(state, caller), *_work(state, now), *_due(state, now), *_people(state)]
         if may_wait:
-            steps += _others(state, caller)
+            steps += _others(state, caller, now)
     return tuple(steps[:limit])
 
 
@@ -74,7 +75,7 @@ def _of_flow(run: Run, caller: Caller, now: datetime, *, may_wait: bool) -> list
     elif state.status == "paused":
         steps += [*_people(state), *_resume(state)]
     steps += [NextStep.of(call) for call in flow_calls(run)]
-    return steps + (_others(state, caller) if may_wait and not state.is_ended else [])
+    return steps + (_others(state, caller, now) if may_wait and not state.is_ended else [])
 
 
 def step(tool: str, args: Bag, why: str) -> NextStep:
@@ -98,21 +99,11 @@ def finish_step(
         "summary": "<what came of it, in a sentence>",
         "report": "<report in Markdown>",
     }
-    why = "hand in the work; or outcome failed with error, waiting, released"
+    why = "hand in the work, with payload if the brief asks for one; or outcome failed with error, waiting, released"
     if awaited:
-        args["payload"] = {key: _value_of(key, one) for key, one in awaited.items()}
-        why += "; payload: these keys are read by later conditions, add what else the brief asks for"
+        args["payload"] = {key: one.placeholder(key) for key, one in awaited.items()}
+        why += "; later conditions read these keys of payload"
     return step("finish_node", args, why)
-
-
-def _value_of(key: str, awaited: AwaitedKey) -> str:
-    """A placeholder that says which kind of value belongs there."""
-    if awaited.kind is None:
-        return f"<{key}>"
-    if awaited.kind == "text":
-        words = (shown(word, _WORD_CHARS) for word in awaited.words[:_WORDS_NAMED])
-        return f"<{key}: such as {' or '.join(words)}>"
-    return f"<{key}: {awaited.kind}, without quotes>"
 
 
 def claim_step(run_id: str, node: NodeState, why: str = "it is ready") -> NextStep:
@@ -173,12 +164,20 @@ def _resume(state: RunState) -> list[NextStep]:
     return [step("request_control", args, "only when a person says so" if person else "when work may go on")]
 
 
-def _others(state: RunState, caller: Caller) -> list[NextStep]:
+def _others(state: RunState, caller: Caller, now: datetime) -> list[NextStep]:
     own = agent_of(caller)
-    busy = any(
-        node.status == "running" and (node.lease is None or node.lease.owner != own) for node in state.nodes.values()
-    )
-    return [step("wait_for_run", {"run_id": state.run_id}, "others are at work")] if busy else []
+    running = [node for node in state.nodes.values() if node.status == "running"]
+    others = [node for node in running if node.lease is None or node.lease.owner != own]
+    if not others:
+        return []
+    steps = [step("wait_for_run", {"run_id": state.run_id}, "others are at work")]
+    for node in others:
+        heard_s = last_heard(node, now)
+        if node.lease is not None and heard_s is not None and heard_s > _SILENT_S:
+            release: Bag = {"run_id": state.run_id, "action": "release", "node_id": node.id}
+            why = f"only if you know that {node.lease.owner} is gone: not heard of for {heard_s // 60:.0f} minutes"
+            return [*steps, step("request_control", release, why)]
+    return steps
 
 
 def _messages(state: RunState) -> list[NextStep]:

@@ -11,7 +11,7 @@ from .. import clock
 from ..core.commands import CreateRun
 from ..core.inputs import bind_inputs, fill
 from ..core.limits import PROMPT_BYTES_MAX
-from ..core.names import ID_MAX, own_session_key, short_hash, shown
+from ..core.names import ID_MAX, NodeId, own_session_key, short_hash, shown
 from ..core.patch import to_document
 from ..core.record import Bag, Json
 from ..core.run import DeliveryContext, Run
@@ -19,7 +19,7 @@ from ..core.workflow import WORK_KINDS, Driver, NodeDefinition, Workflow
 from ..errors import HOST, InvalidRequest, LimitExceeded, NextCall
 from ..formats.workflow_file import require_workflow
 from .acting import request_key
-from .answers import Mutated, NextStep, counts, fit, mutated, next_calls, open_first, step
+from .answers import Mutated, NextStep, counts, cut, fit, mutated, next_calls, open_first, step
 from .caller import Caller
 from .fields import AgentId, Delivery, RequestId, RunId, SessionKey, Tags
 from .table import Operation, Request, Result
@@ -56,7 +56,7 @@ class ScaffoldRunRequest(Request):
 
 
 class ScaffoldedNode(Result):
-    """A node of the new run; `added` where the registry added it and not the author."""
+    """A node of the new run; `added` where the registry added it and not the author. `title` of what people decide."""
 
     node_id: str
     kind: str
@@ -64,6 +64,7 @@ class ScaffoldedNode(Result):
     needs: tuple[str, ...] | None = None
     agent_id: str | None = None
     added: bool | None = None
+    title: str | None = None
 
 
 class WakeUp(Result):
@@ -139,8 +140,13 @@ def _scaffold_run(caller: Caller, request: ScaffoldRunRequest) -> ScaffoldRunRes
             next=_next(run, caller, driver if created else None),
         )
     )
-    written = {node.id for node in workflow.nodes}
-    rows = [
+    rows = _rows(run, written={node.id for node in workflow.nodes})
+    kept = fit(rows, beside=beside, keep=30)
+    return beside.model_copy(update={"nodes": kept, "more_nodes": len(rows) - len(kept) or None})
+
+
+def _rows(run: Run, *, written: set[NodeId]) -> list[ScaffoldedNode]:
+    return [
         ScaffoldedNode(
             node_id=node.id,
             kind=node.kind,
@@ -148,11 +154,10 @@ def _scaffold_run(caller: Caller, request: ScaffoldRunRequest) -> ScaffoldRunRes
             needs=node.needs or None,
             agent_id=node.agent_id,
             added=True if node.id not in written else None,
+            title=cut(node.title, _TITLE_CHARS) if node.kind == "approval" else None,
         )
         for node in open_first(run.state)
     ]
-    kept = fit(rows, beside=beside, keep=30)
-    return beside.model_copy(update={"nodes": kept, "more_nodes": len(rows) - len(kept) or None})
 
 
 def _inputs(request: ScaffoldRunRequest, workflow: Workflow) -> dict[str, Json]:

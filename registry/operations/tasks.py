@@ -24,7 +24,7 @@ from .task_ids import TaskIdField, full_task_id
 class CreateTaskRequest(Request):
     """Create (add, assign) one task, errand or to-do in an agent's queue; the agent takes it with claim_node
     {agent_id}. It is a run of its own: wait_for_run and get_run work on its run_id. priority 1 to 10 with 10 most
-    urgent, or P0, P1, P2; depends_on names tasks that must be completed first. The same request_id gives the same
+    urgent, or P0, P1, P2; depends_on: task_ids that must be completed first. The same request_id gives the same
     task again.
     """
 
@@ -79,7 +79,7 @@ def _create_task(caller: Caller, request: CreateTaskRequest) -> CreateTaskResult
             priority_label=priority_label(node.priority),
             queue_position=_position(caller, outcome) if node.status == "ready" else None,
             held_by=held,
-            became_ready=(node.id,) if created and node.status == "ready" else (),
+            became_ready=(node.id,) if created and node.status == "ready" and not held else (),
             next=(
                 step("claim_node", {"agent_id": node.agent_id}, "what its agent calls to take it"),
                 step("wait_for_run", {"run_id": run.state.run_id}, "waits for its end"),

@@ -5,7 +5,7 @@ import pytest
 from registry.core.decide import reconcile
 from registry.core.events import Facts
 from registry.core.run import Lease
-from registry.core.workflow import Retry
+from registry.core.workflow import Retry, WaitFor
 from registry.errors import IllegalTransition, InvalidRequest, LeaseLost, NodeHeld, RunPaused
 from tests.core.given import (
     AGENT,
@@ -155,7 +155,38 @@ def test_the_wrong_fence_ends_nothing() -> None:
         finish(None, with_fence="9-zzzzzzzz"),
     ):
         refusal = refused(run, command, error=LeaseLost)
-        assert refusal.next[0].tool in ("write_artifact", "get_run")
+        assert refusal.next[0].tool in ("request_control", "write_artifact", "get_run")
+
+
+def test_the_fence_of_an_earlier_attempt_is_another_matter_than_a_mistyped_one() -> None:
+    """Who still holds the node would walk away from it, told that it was lost."""
+    run = given_run(nodes={"a": "running"})
+
+    mistyped = refused(run, finish("a", with_fence="1-zzzzzzzz"), error=LeaseLost)
+    other = refused(run, finish("a", with_fence="9-zzzzzzzz"), error=LeaseLost)
+
+    assert mistyped.message == "that is not the fence of attempt 1 of node 'a', which you hold until 09:15"
+    assert [call.tool for call in mistyped.next] == ["request_control", "claim_node"]
+    assert [call.tool for call in other.next] == ["write_artifact"]
+
+
+def test_a_worker_is_told_that_its_wait_is_over() -> None:
+    """Heard of in that moment it would go on without its lease, which the end of the wait takes away."""
+    waiting = decided(
+        given_run(nodes={"a": "running"}),
+        finish("a", "waiting", with_fence=fence(), wait_for=WaitFor(type="next_tick")),
+    ).run
+
+    answer = decided(waiting, heartbeat("a", with_fence=fence())).answer
+
+    assert (answer["stop"], answer["stopReason"]) == (True, "its wait is over: claim_node gives it out anew")
+
+
+def test_a_fence_ends_nothing_that_was_never_claimed() -> None:
+    """A fence is of another node, which may be gone: whatever is left over is not meant."""
+    run = given_run(nodes={"a": "ready"})
+
+    assert "no longer holds" in refused(run, finish(None, with_fence="1-zzzzzzzz"), error=LeaseLost).message
 
 
 def test_a_leased_node_wants_its_fence() -> None:

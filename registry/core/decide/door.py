@@ -183,7 +183,7 @@ def _completed(draft: Draft, command: AppendEvent) -> None:
         noted=noted(late=late, missing=missing),
     )
     write_result(draft, done, payload=command.payload)
-    heed_conditions(draft, done.id, command.payload, fence=command.fence)
+    heed_conditions(draft, done.id, command.payload)
 
 
 def _failed(draft: Draft, command: AppendEvent) -> None:

@@ -8,7 +8,7 @@ from ..draft import Draft
 from ..limits import RESULT_BYTES_MAX
 from ..names import NodeId, shown
 from ..record import Bag
-from ..refusals import result_in_quotes
+from ..refusals import result_in_quotes, result_missing
 from ..run import NodeState
 
 
@@ -45,20 +45,24 @@ def write_result(draft: Draft, node: NodeState, *, payload: Bag, summary: str | 
     draft.write(f"nodes/{node.id}/result.json", to_json(result, indent=2) + b"\n")
 
 
-def heed_conditions(draft: Draft, node_id: NodeId, payload: Bag, *, fence: str | None) -> None:
+def heed_conditions(draft: Draft, node_id: NodeId, payload: Bag) -> None:
     """Hold a node's result against the conditions that will read it; a completed node cannot mend it any more.
 
     What is absent is null, and `==` with null is quietly false: a forgotten key would skip work that
-    nobody decided to skip, so the worker is told. A number in quotes is a slip, and is refused.
+    nobody decided to skip, so the worker is told. It may not skip a person's decision, and a number in
+    quotes is a slip.
 
     Raises:
-        InvalidRequest: a text where every condition that reads the key wants a number, or true or false.
+        InvalidRequest: no key where the condition of an approval reads it, or a text where every condition
+            that reads it wants a number, or true or false.
     """
     for key, awaited in keys_awaited(draft.plan, draft.nodes, node_id).items():
         if key not in payload:
+            if draft.nodes[awaited.reader].kind == "approval":
+                raise result_missing(draft.state, node_id, payload, key, wanted=awaited)
             draft.warnings.append(
                 f"missing_result: payload has no {shown(key)!r}, which the condition of node {awaited.reader!r} reads: "
                 "it is null there"
             )
         elif isinstance(payload[key], str) and awaited.kind not in (None, "text"):
-            raise result_in_quotes(draft.state, node_id, payload, key, wanted=awaited, fence=fence)
+            raise result_in_quotes(draft.state, node_id, payload, key, wanted=awaited)

@@ -54,8 +54,9 @@ def handoff(draft: Draft, node: NodeState, added: str = "") -> str:
         "",
         f"Write only below nodes/{node.id}/. Change nothing else of the run, and do not write to the user.",
         "",
-        "To finish: `finish_node` with the fence that `claim_node` gave you, outcome `completed` with summary",
-        "and report, or `failed` with the reason in error. Without these tools, say so to whoever sent you.",
+        "To finish: `finish_node` with the fence that `claim_node` gave you, outcome `completed` with summary,",
+        "report and, if one is asked for, payload, or `failed` with the reason in error. Without these tools, say so",
+        "to whoever sent you.",
     ]
     parts = ["\n".join(lines), f"## Task\n\n{asked}" if asked else "", added.strip()]
     return "\n\n---\n\n".join(part for part in parts if part) + "\n"

@@ -73,7 +73,7 @@ def _rest(_draft: Draft, _node: NodeState) -> None:
 
 
 def _end_wait(draft: Draft, node: NodeState) -> None:
-    if not _is_over(draft, node):
+    if not wait_is_over(draft, node):
         return
     if node.kind in ("wait", "approval"):
         steps.complete(draft, node.id, summary="the wait is over", by=draft.system)
@@ -81,7 +81,8 @@ def _end_wait(draft: Draft, node: NodeState) -> None:
         steps.release(draft, node.id, message="the wait is over", by=draft.system, asked="the wait's end")
 
 
-def _is_over(draft: Draft, node: NodeState) -> bool:
+def wait_is_over(draft: Draft, node: NodeState) -> bool:
+    """Whether what a node waits for has come, so that the end of this mutation ends the wait."""
     wait = wait_in_force(node)
     if wait is None:
         return False

@@ -11,6 +11,7 @@ from ..record import Bag
 from ..refusals import (
     carried_elsewhere,
     fence_missing,
+    fence_mistaken,
     illegal_step,
     lease_lost,
     node_held,
@@ -24,7 +25,7 @@ from ..workflow import WORK_KINDS
 from . import steps
 from .children import heard
 from .results import heed_conditions, small_result, write_result
-from .tick import next_backoff
+from .tick import next_backoff, wait_is_over
 
 
 def claim(draft: Draft, command: ClaimNode) -> None:
@@ -157,9 +158,7 @@ def require_fence(draft: Draft, node: NodeState, fence: str | None, *, asked: st
     """Refuse whoever does not hold the node: wrong fence, or none where one is needed."""
     lease = node.lease
     if lease is None:
-        if fence is not None and node.status not in ("pending", "ready"):
-            raise lease_lost(draft.state, node, attempt=_attempt_of(fence))
-        if fence is not None and node.attempts:
+        if fence is not None:
             raise lease_lost(draft.state, node, attempt=_attempt_of(fence))
         return
     if fence is None:
@@ -167,7 +166,11 @@ def require_fence(draft: Draft, node: NodeState, fence: str | None, *, asked: st
             raise fence_missing(draft.state, node, asked=asked, agent_id=draft.actor.id, now=draft.now)
         return
     if fence != lease.fence:
-        raise lease_lost(draft.state, node, attempt=_attempt_of(fence))
+        attempt = _attempt_of(fence)
+        is_own = lease.owner == draft.actor.id and node.status in ("running", "waiting")
+        if is_own and attempt in (None, node.attempt):
+            raise fence_mistaken(draft.state, node)
+        raise lease_lost(draft.state, node, attempt=attempt)
 
 
 def _attempt_of(fence: str) -> int | None:
@@ -204,6 +207,8 @@ def heartbeat(draft: Draft, command: HeartbeatNode) -> None:
     if stop_reason is None and node.deadline is not None and node.deadline <= iso(draft.now):
         # What follows from this very mutation is that the attempt is over.
         stop_reason = "its deadline passed"
+    if stop_reason is None and node.status == "waiting" and wait_is_over(draft, node):
+        stop_reason = "its wait is over: claim_node gives it out anew"
     draft.answer = {"nodeId": node.id, "attempt": node.attempt, "stop": stop_reason is not None}
     if stop_reason is not None:
         draft.answer["stopReason"] = stop_reason
@@ -289,7 +294,7 @@ def _complete(draft: Draft, node: NodeState, command: FinishNode) -> None:
         noted=noted(late="late" in draft.answer, missing=missing),
     )
     write_result(draft, done, payload=command.payload)
-    heed_conditions(draft, done.id, command.payload, fence=command.fence)
+    heed_conditions(draft, done.id, command.payload)
 
 
 def noted(*, late: bool, missing: list[str]) -> Bag:

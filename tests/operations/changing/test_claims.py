@@ -43,7 +43,7 @@ def test_a_claim_shows_the_result_that_later_conditions_read(caller: Caller) -> 
     (step,) = claimed(caller, node_id="scan")["next"]
 
     assert step["args"]["payload"] == {"findings": "<findings: number, without quotes>", "kind": "<kind: such as bug>"}
-    assert step["why"].endswith("these keys are read by later conditions, add what else the brief asks for")
+    assert step["why"].endswith("; later conditions read these keys of payload")
 
 
 def test_a_result_in_quotes_is_refused_while_it_can_still_be_mended(caller: Caller) -> None:
@@ -112,7 +112,8 @@ def test_a_claim_holds_all_its_worker_needs(caller: Caller) -> None:
                     "summary": "<what came of it, in a sentence>",
                     "report": "<report in Markdown>",
                 },
-                "why": "hand in the work; or outcome failed with error, waiting, released",
+                "why": "hand in the work, with payload if the brief asks for one; "
+                "or outcome failed with error, waiting, released",
             }
         ],
     }
@@ -365,3 +366,39 @@ def test_a_heartbeat_after_a_cancel_or_a_release_says_stop(caller: Caller) -> No
 
     assert (beat["stop"], beat["stop_reason"], beat["next"]) == (True, "the node is ready: this attempt is over", [])
     assert (last["stop"], last["stop_reason"]) == (True, "the run was cancelled")
+
+
+GATED = """---
+workflowId: gated
+title: Weigh, then ask
+nodes:
+  - id: weigh
+    title: Weigh
+    kind: session_turn
+    prompt: Weigh.
+    outputs: {mode: report, requiredFiles: [nodes/weigh/report.md]}
+  - id: gate
+    title: Go on?
+    kind: approval
+    needs: [weigh]
+    when: nodes.weigh.result.heaviest != null and nodes.weigh.result.heaviest > 6
+---
+"""
+
+
+def test_what_decides_whether_a_person_is_asked_is_never_left_out(caller: Caller) -> None:
+    """Each refusal's call says again all that was right, so that following them to the letter skips no approval."""
+    ask(caller, "scaffold_run", run_id="audit-1", workflow_text=GATED)
+    fence = claimed(caller, node_id="weigh")["fence"]
+    done = {"run_id": "audit-1", "fence": fence, "outcome": "completed", "summary": "s"}
+
+    without_report = refusal(caller, "finish_node", **done, payload={"heaviest": 8})
+    assert '"payload": {"heaviest": 8}' in without_report.splitlines()[-1]
+    without_result = refusal(caller, "finish_node", **done, report="# R\n" * 100)
+    assert without_result.splitlines()[0] == (
+        "invalid_request: payload has no 'heaviest'; by it the approval 'gate' is asked of a person or not"
+    )
+    assert '"report": "<report: as before>"' in without_result
+    assert '"payload": {"heaviest": "<heaviest: number, without quotes>"}' in without_result
+    handed_in = ask(caller, "finish_node", **done, report="# R", payload={"heaviest": None})
+    assert handed_in["skipped"] == ["gate"]

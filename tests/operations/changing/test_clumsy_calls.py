@@ -102,8 +102,8 @@ def test_a_completion_without_its_report_names_the_file_and_the_same_call_with_i
         "invalid_request: node 'gather' must leave nodes/gather/report.md; it is not there\n"
         "hint: send report in finish_node, or write_artifact first, "
         "or accept_missing_outputs: true if there is truly nothing\n"
-        'next: finish_node {"run_id": "audit-1", "node_id": "gather", "outcome": "completed", '
-        f'"report": "<Markdown>", "fence": "{fence}"}}'
+        f'next: finish_node {{"run_id": "audit-1", "fence": "{fence}", "outcome": "completed", "summary": "ok", '
+        '"node_id": "gather", "report": "<Markdown>"}'
     )
 
 

@@ -26,8 +26,9 @@ def test_a_child_prompt_is_all_a_child_needs(caller: Caller) -> None:
         '{"run_id": "audit-1", "node_id": "security", "fence": "<fence>", "message": "<how far you are>"}; '
         "if it answers stop: true, stop.\n"
         '3. End with finish_node {"run_id": "audit-1", "node_id": "security", "fence": "<fence>", '
-        '"outcome": "completed", "summary": "<one sentence>", "report": "<Markdown>"}, or, if it cannot be done, '
-        'finish_node {"run_id": "audit-1", "node_id": "security", "fence": "<fence>", "outcome": "failed", '
+        '"outcome": "completed", "summary": "<one sentence>", "report": "<Markdown>"}, with payload too if the brief '
+        'asks for one. If it cannot be done: finish_node {"run_id": "audit-1", "node_id": "security", '
+        '"fence": "<fence>", "outcome": "failed", '
         '"error": "<what went wrong>"}.\n'
         "\n"
         "Change nothing else of the run, approve nothing, and do not write to the user. "

@@ -99,3 +99,16 @@ def test_of_many_claimers_each_node_goes_to_one(caller: Caller) -> None:
         worker.join()
 
     assert sorted(got) == [f"run-{number}" for number in range(6)]
+
+
+def test_the_end_of_an_errand_leads_to_the_next_one(caller: Caller) -> None:
+    """An agent ends its turn where `next` is empty, and what waited for this very errand would lie there."""
+    first = ask(caller, "create_task", name="Order lamp oil", agent_id="cc")
+    ask(caller, "create_task", name="Fill the lamp", agent_id="cc", depends_on=[first["task_id"]])
+
+    claim = ask(caller, "claim_node", agent_id="cc")
+    assert ask(caller, "claim_node", agent_id="cc")["held_by"] == [first["task_id"]]
+    done = ask(caller, "finish_node", run_id=claim["run_id"], fence=claim["fence"], outcome="completed", summary="s")
+
+    assert (done["next"][0]["tool"], done["next"][0]["args"]) == ("claim_node", {"agent_id": "cc"})
+    assert ask(caller, "claim_node", **done["next"][0]["args"])["title"] == "Fill the lamp"

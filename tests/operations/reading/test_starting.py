@@ -40,7 +40,7 @@ def test_a_run_starts_with_all_that_is_needed_to_go_on(ask: Asker) -> None:
     assert answer["nodes"] == [
         {"node_id": "gather", "kind": "session_turn", "status": "ready"},
         {"node_id": "security", "kind": "subagent", "status": "pending", "needs": ["gather"]},
-        {"node_id": "gate", "kind": "approval", "status": "pending", "needs": ["security"]},
+        {"node_id": "gate", "kind": "approval", "status": "pending", "needs": ["security"], "title": "May it be sent?"},
         {"node_id": "summary", "kind": "summary", "status": "pending", "needs": ["gate"], "added": True},
     ]
     assert answer["driver"] == {
