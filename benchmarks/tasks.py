@@ -50,7 +50,7 @@ def _claims(folder: Path) -> list[Row]:
         floor.close()
         registry.store.close()
     return [
-        Row("task made", making, least_making, "ms", None, "a new folder and all of its files, each synced"),
+        Row("task made", making, least_making, "ms", None, "a new run: its trail and three folders synced"),
         Row("claim and finish a task, 400 queued", pair, least, "ms", 25, "two durable mutations"),
     ]
 

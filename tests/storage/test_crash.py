@@ -311,3 +311,31 @@ def test_of_many_creators_of_one_id_one_wins(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "runs") == ["demo-1"]
     for store in stores:
         store.close()
+
+
+def test_the_name_of_the_folder_of_runs_is_synced_once_and_again_where_another_is_there(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever made `runs/` may have been killed before it was on the disk, and every run is lost with its name."""
+    synced: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr("registry.storage.files.opening.sync", sync)
+    root = os.stat(tmp_path).st_ino
+
+    (tmp_path / "runs").mkdir()
+    store.create(created(given_run("first")))
+    store.create(created(given_run("second")))
+    assert synced == [root]
+
+    (tmp_path / "runs").rename(tmp_path / "before")
+    (tmp_path / "runs").mkdir()
+    store.create(created(given_run("third")))
+    store.create(created(given_run("fourth")))
+    assert synced == [root, root]
+
+    store.close()
+    store.create(created(given_run("fifth")))
+    assert synced == [root, root, root]

@@ -132,3 +132,14 @@ def test_a_kill_before_the_plan_file_was_written_is_no_edit_either(
         session.commit(noted(session.run))
     assert "Another title" in lock_file.read_text()
     assert again.validate("demo-1") == []
+
+
+@pytest.mark.parametrize("left", [b"", bytes(900)])
+def test_a_name_that_a_loss_of_power_left_without_its_bytes_is_no_edit(
+    again: FileStore, lock_file: Path, left: bytes
+) -> None:
+    """The file is not synced, and a person must not be told of an edit that nobody made."""
+    lock_file.write_bytes(left)
+
+    assert told(again) is None
+    assert [problem.code for problem in again.validate("demo-1")] == ["projection_missing"]

@@ -1,4 +1,7 @@
-"""Making a run: built beside its place, synced whole, renamed into it.
+"""Making a run: built beside its place, synced, renamed into it.
+
+Synced are the trail, the files of its nodes, and once each folder. The projections are not: they
+are made again from the trail, here as after every mutation.
 
 Of any number of creators of one id one wins, because a folder cannot be renamed onto one that
 holds files. A kill leaves a `runs/.new-*` folder, which nobody ever reads.
@@ -114,7 +117,7 @@ def build(place: Place, runs: int, decision: Decision, *, now_text: Callable[[],
 def _filled(
     place: Place, runs: int, building: str, decision: Decision, *, plan: str, now_text: Callable[[], str]
 ) -> OpenRun:
-    """Write the folder's files and sync them, at every durability."""
+    """Write the folder's files and sync what cannot be made again, at every durability."""
     run = decision.run
     chunk = seal(
         decision.events,
@@ -125,8 +128,10 @@ def _filled(
     )
     folder = folder_at(runs, building)
     try:
-        for name, text in ((TRAIL, chunk), (CONTROL, b""), (LOCK, b"")):
-            atomic.write_new(folder, name, text, synced=True)
+        atomic.write_new(folder, TRAIL, chunk, synced=True)
+        for name in (CONTROL, LOCK):
+            # Of an empty file there is only the name, which is synced with the folder.
+            atomic.write_new(folder, name, b"", synced=False)
         failpoints.reach("create.node")
         os.mkdir(NODES, 0o755, dir_fd=folder)
         nodes = folder_at(folder, NODES)
@@ -148,9 +153,10 @@ def _filled(
 def _projected(
     place: Place, runs: int, building: str, run: Run, mark: Mark, *, plan: str, now_text: Callable[[], str]
 ) -> OpenRun:
+    """Write what is made from the trail, then sync the names of all that is in the folder."""
     entry = OpenRun(building, runs, now_text=now_text)
     entry.run_id = run.state.run_id
-    entry.loaded, warnings = project(place, entry, Loaded(run, mark, plan=plan), run, mark, synced=True)
+    entry.loaded, warnings = project(place, entry, Loaded(run, mark, plan=plan), run, mark)
     if warnings:
         entry.close()
         raise OSError(errno.EIO, warnings[0])

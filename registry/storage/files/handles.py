@@ -23,7 +23,7 @@ from ...formats.projections import NodeTexts
 from .. import failpoints
 from .layout import LOCK, TRAIL
 from .locks import RunLock
-from .opening import Inode, fault, folder_at, gone, inode_at, inode_of, open_file
+from .opening import Inode, fault, folder_at, gone, inode_at, inode_of, make_path, open_file
 from .syncing import sync
 
 OPEN_RUNS_MAX: Final = 64
@@ -156,6 +156,7 @@ class OpenRuns:
         self._guard = threading.Lock()
         self._open: OrderedDict[RunId, OpenRun] = OrderedDict()
         self._runs: tuple[int, Inode] | None = None
+        self._durable: Inode | None = None
         _stores.add(self)
 
     def runs(self) -> int:
@@ -175,8 +176,23 @@ class OpenRuns:
             os.close(held)
             self._runs = None
         opened = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._runs = (opened, inode_of(opened))
+        self._runs, self._durable = (opened, inode_of(opened)), None
         return opened
+
+    def made_runs(self) -> int:
+        """The folder `runs/`, open, made unless it is there. Its name is on the disk.
+
+        Raises:
+            OSError: the system refused it.
+            StorageFault: there was one when we looked last.
+        """
+        self.require_there()
+        # Synced once for as long as we hold it, even where it was there: see `make_path`.
+        if self._runs is None or inode_at(self._path) != self._durable:
+            make_path(self._path)
+        runs = self.runs()
+        self._durable = inode_of(runs)
+        return runs
 
     def require_there(self) -> None:
         """Refuse to begin a new registry where one was that is gone.

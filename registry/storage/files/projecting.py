@@ -65,13 +65,8 @@ def lock_text(run: Run) -> bytes:
     return write_workflow(run.plan.workflow()).encode()
 
 
-def project(
-    place: Place, entry: OpenRun, before: Loaded, run: Run, mark: Mark, *, synced: bool = False
-) -> tuple[Loaded, tuple[str, ...]]:
+def project(place: Place, entry: OpenRun, before: Loaded, run: Run, mark: Mark) -> tuple[Loaded, tuple[str, ...]]:
     """Bring the projections up to a run, writing only what changed.
-
-    Args:
-        synced: Have them on the disk, as a new run must.
 
     Returns:
         What is known of the run now, and warnings.
@@ -80,7 +75,7 @@ def project(
     seen = dict(before.seen)
     lock, lock_is_behind = before.lock, before.lock_is_behind
     if run.plan is not before.run.plan or not lock or lock_is_behind:
-        lock, lock_is_behind = _project_lock(place, entry, before, run, seen=seen, warnings=warnings, synced=synced)
+        lock, lock_is_behind = _project_lock(place, entry, before, run, seen=seen, warnings=warnings)
     plan = before.plan
     if run.plan is not before.run.plan or not plan:
         text, crc = write_plan(run.plan)
@@ -88,12 +83,12 @@ def project(
     refs, refs_offset = before.refs, before.refs_offset
     if run.refs is not before.run.refs or not refs or mark.offset - refs_offset > _REFS_LAG_BYTES:
         text, crc = write_refs(run.refs, rev=run.log.rev, offset=mark.offset)
-        stands = _put(entry, REFS, text, seen, warnings, synced=synced)
+        stands = _put(entry, REFS, text, seen, warnings)
         # A state.json must not vouch for a refs.json that was not written.
         refs, refs_offset = (crc, mark.offset) if stands else ("", refs_offset)
     head = StateHead(log=run.log, mark=mark, lock=lock, plan=plan, refs=refs, lock_is_behind=lock_is_behind)
     text, texts = write_state(run.state, head, before.texts)
-    _put(entry, STATE, text, seen, warnings, synced=synced)
+    _put(entry, STATE, text, seen, warnings)
     now = Loaded(
         run,
         mark,
@@ -109,7 +104,13 @@ def project(
 
 
 def _put(
-    entry: OpenRun, name: str, text: bytes, seen: dict[str, Identity | None], warnings: list[str], *, synced: bool
+    entry: OpenRun,
+    name: str,
+    text: bytes,
+    seen: dict[str, Identity | None],
+    warnings: list[str],
+    *,
+    synced: bool = False,
 ) -> bool:
     try:
         atomic.replace(entry.folder, name, text, synced=synced)
@@ -128,7 +129,6 @@ def _project_lock(
     *,
     seen: dict[str, Identity | None],
     warnings: list[str],
-    synced: bool,
 ) -> tuple[str, bool]:
     """The short hash of workflow.lock.md, and whether it is behind."""
     try:
@@ -138,7 +138,7 @@ def _project_lock(
         return before.lock, True
     text = lock_text(run)
     # Somebody's unsynced edit may be lost with the power; what was there before it would be heard as the next one.
-    if not _put(entry, PLAN, text, seen, warnings, synced=synced or (is_heard and place.synced)):
+    if not _put(entry, PLAN, text, seen, warnings, synced=is_heard and place.synced):
         return before.lock, True
     if run.plan is not before.run.plan:
         _make_node_folders(entry, run, before.run, synced=place.synced)

@@ -24,7 +24,7 @@ from .handles import OpenRun, OpenRuns, no_such_run
 from .history import events_after, run_at
 from .indexes import Indexes
 from .layout import RUNS, TRAIL, node_folder
-from .opening import Inode, Refused, fault, files_below, gone, inode_at, inode_of, make_path
+from .opening import Inode, Refused, fault, files_below, gone, inode_at, inode_of
 from .projecting import Place
 from .run_folders import FileFolders, archived_run, is_run
 from .telling import no_lock, no_run_left, not_a_run, notices_of_reader
@@ -140,10 +140,8 @@ class FileStore:
         run_id = decision.run.state.run_id
         self._require_writable()
         names, archived = self._known_names()
-        self._open.require_there()
         try:
-            make_path(self._runs_path)
-            runs = self._open.runs()
+            runs = self._open.made_runs()
             by = names.taken(runs, run_id) or archived.taken(self.root, run_id)
         except OSError as error:
             raise fault(error, "opening the registry") from error

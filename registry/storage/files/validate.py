@@ -24,7 +24,7 @@ from .plan_edit import edit_of
 from .projecting import lock_text, short_sha
 from .proof import Proof
 from .telling import damage_in_words, notices_of_reader
-from .vouching import of_folder, projection_text
+from .vouching import of_folder, plan_text, projection_text
 
 
 def problems_of(entry: OpenRun, root: int) -> list[Problem]:
@@ -168,7 +168,7 @@ def _of_refs(refs: RefsFile, state: StateFile | None, run: Run) -> Iterator[Prob
 
 
 def _of_the_lock(entry: OpenRun, run: Run) -> Iterator[Problem]:
-    text = projection_text(entry, PLAN)
+    text = plan_text(entry)
     if text is None:
         yield Problem(
             "projection_missing", f"{PLAN} is not there; the next change of the plan makes it again", "warning", PLAN

@@ -36,6 +36,12 @@ def projection_text(entry: OpenRun, name: str) -> bytes | None:
         return None
 
 
+def plan_text(entry: OpenRun) -> bytes | None:
+    """The bytes of workflow.lock.md; None also where a loss of power left its name alone, which nobody edited."""
+    text = projection_text(entry, PLAN)
+    return text if text is not None and text.strip(b"\0") else None
+
+
 def of_folder(run_id: RunId, state: RunState) -> RunState:
     """A state under the id that its folder has: a run that was renamed or copied is the run of its new name."""
     return state if state.run_id == run_id else state.model_copy(update={"run_id": run_id})
