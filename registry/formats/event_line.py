@@ -9,7 +9,7 @@ that line, whole, the mutation never was.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 from zlib import crc32
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -93,8 +93,8 @@ def read_sealed(text: bytes) -> Document | None:
 def _sealed_object(text: bytes) -> Document | None:
     """The object of a line, if it has the machine part that ours have."""
     try:
-        line: Document = from_json(text, allow_inf_nan=False, cache_strings="keys")
-        first, count = cast("list[int]", line["txn"])
+        line: dict[str, Any] = from_json(text, allow_inf_nan=False, cache_strings="keys")
+        first, count = line["txn"]
         return line if type(first) is type(count) is type(line["seq"]) is type(line["rev"]) is int else None
     except (ValueError, TypeError, KeyError):
         return None

@@ -7,12 +7,14 @@ stands in `Mark`.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, Final, cast
 
 from ..core.patch import Document, Op, advance, apply, run_of
 from ..core.record import Json
 from ..core.run import Log, Run
 from .trail import Mutation
+
+_NOTHING: Final[Mapping[str, Json]] = {}
 
 Span = tuple[int, int]
 """Offset and size of bytes in the trail."""
@@ -76,7 +78,7 @@ class Fold:
         Raises:
             ValueError: it does not fit the run, though its checksums are right.
         """
-        last = mutation.lines[-1]
+        last: Mapping[str, Any] = mutation.lines[-1]
         if isinstance(snapshot := last.get("snapshot"), dict):
             changed = self._begin(snapshot)
             self._snapshot = mutation.offset
@@ -84,7 +86,7 @@ class Fold:
             changed = self._carry_out(last.get("patch"))
         else:
             raise ValueError("the trail begins without a snapshot")
-        self._rev, self._seq = cast("int", last["rev"]), cast("int", last["seq"])
+        self._rev, self._seq = last["rev"], last["seq"]
         if changed:
             self._state_rev = _whole(changed.get("stateRev"), self._state_rev)
             self._control = _whole(changed.get("control"), self._control)
@@ -105,15 +107,16 @@ class Fold:
         numbers = snapshot.pop("log", None)
         return numbers if isinstance(numbers, dict) else {}
 
-    def _carry_out(self, patch: Json) -> Mapping[str, Json]:
-        if patch is None:
-            return {}
-        if not isinstance(patch, dict):
+    def _carry_out(self, parts: dict[str, list[Op]] | None) -> Mapping[str, Json]:
+        if parts is None:
+            return _NOTHING
+        if not isinstance(parts, dict):
             raise ValueError("a patch is not an object")
-        parts = cast("dict[str, list[Op]]", patch)
-        numbers: Document = {}
+        numbers: Mapping[str, Json] = _NOTHING
         if "log" in parts:
-            apply({"log": numbers}, {"log": parts["log"]})
+            document: Document = {"log": {}}
+            apply(document, {"log": parts["log"]})
+            numbers = cast("Document", document["log"])
             parts = {name: ops for name, ops in parts.items() if name != "log"}
         if self._document is not None:
             apply(self._document, parts)

@@ -96,13 +96,14 @@ class Walk:
         self._run_id = entry.run_id
         start = mark.offset
         scanner = Scanner(run.log.seq if run else None, run.log.rev if run else 0)
+        take = self.fold.take
         for piece in scanner.pieces(trail_lines(entry, start, end)):
             if isinstance(piece, Mutation):
                 self.imitated_at = None
                 if follow is not None:
                     follow(piece)
                 try:
-                    self.fold.take(piece)
+                    take(piece)
                 except ValueError:
                     log = self.fold.log
                     self.damage = self.damage or Damage(piece.offset, log.seq, log.seq + 1)
