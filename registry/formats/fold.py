@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from ..core.patch import Document, Op, advance, apply, run_of
 from ..core.record import Json
 from ..core.run import Log, Run
+from .event_line import number
 from .trail import Mutation
 
 _NOTHING: Final[Mapping[str, Json]] = {}
@@ -50,12 +51,12 @@ class Fold:
         self._start = run
         self._document: Document | None = None
         self._ops: dict[str, list[Op]] = {}
-        log = run.log if run is not None else Log()
-        # Plain values, of which `log` and `mark` are made when they are asked for: not once a mutation.
-        self._rev, self._state_rev, self._seq, self._last_at = log.rev, log.state_rev, log.seq, log.last_at
-        self._offset, self._snapshot, self._control, self._tip = mark.offset, mark.snapshot, mark.control, mark.tip
-        self._unadopted = mark.unadopted
-        self._taken = 0
+        self._log = run.log if run is not None else Log()
+        self._mark = mark
+        # What follows from the last mutation alone is asked of it when somebody asks: not once a mutation.
+        self._last: Mutation | None = None
+        self._state_rev, self._last_at = self._log.state_rev, self._log.last_at
+        self._snapshot, self._control, self._unadopted = mark.snapshot, mark.control, mark.unadopted
 
     @property
     def is_started(self) -> bool:
@@ -65,12 +66,18 @@ class Fold:
     @property
     def log(self) -> Log:
         """The numbers reached."""
-        return Log(rev=self._rev, state_rev=self._state_rev, seq=self._seq, last_at=self._last_at)
+        if self._last is None:
+            return self._log
+        last = self._last.last
+        rev, seq = number(last, "rev"), number(last, "seq")
+        return Log(rev=rev, state_rev=self._state_rev, seq=seq, last_at=self._last_at)
 
     @property
     def mark(self) -> Mark:
         """How far it was folded."""
-        return Mark(self._offset, self._snapshot, self._control, self._tip, self._unadopted)
+        start, last = self._mark, self._last
+        offset, tip = (start.offset, start.tip) if last is None else (last.end, last.tip)
+        return Mark(offset, self._snapshot, self._control, tip, self._unadopted)
 
     def take(self, mutation: Mutation) -> None:
         """Carry one mutation out.
@@ -86,17 +93,15 @@ class Fold:
             changed = self._carry_out(last.get("patch"))
         else:
             raise ValueError("the trail begins without a snapshot")
-        self._rev, self._seq = last["rev"], last["seq"]
         if changed:
             self._state_rev = _whole(changed.get("stateRev"), self._state_rev)
             self._control = _whole(changed.get("control"), self._control)
         timestamp = last.get("timestamp")
         if isinstance(timestamp, str):
             self._last_at = timestamp
-        self._offset, self._tip = mutation.end, mutation.tip
         if self._unadopted:
             self._unadopted = without_adopted(self._unadopted, mutation.lines)
-        self._taken += 1
+        self._last = mutation
 
     def leave(self, span: Span) -> None:
         """Take note of lines that are not ours."""
@@ -135,7 +140,7 @@ class Fold:
             if self._document is not None:
                 return run_of(self._document, self.log)
             if self._start is not None:
-                return advance(self._start, self._ops, self.log) if self._taken else self._start
+                return advance(self._start, self._ops, self.log) if self._last is not None else self._start
         except KeyError as error:
             raise ValueError(f"the trail names {error}, which the run does not have") from error
         raise ValueError("the trail holds no snapshot to begin from")

@@ -43,12 +43,17 @@ class Line(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """The lines of one whole mutation. `tip` is the checksum of the last one."""
+    """The lines of one whole mutation. `closing` is the text of the last one; empty where it was put together."""
 
     offset: int
     end: int
-    tip: str
+    closing: bytes
     lines: tuple[Document, ...]
+
+    @property
+    def tip(self) -> str:
+        """The checksum that the last line ends with."""
+        return crc_of(self.closing) if self.closing else ""
 
     @property
     def last(self) -> Document:
@@ -153,7 +158,7 @@ class Scanner:
                 # A whole mutation of one line, behind others that are whole. In a trail of a hundred
                 # thousand nearly all are so, and the questions below would take half of its reading.
                 self._seq, self._rev = self._seq + 1, self._rev + 1
-                yield Mutation(line.offset, line.offset + len(line.raw), crc_of(text), (sealed,))
+                yield Mutation(line.offset, line.offset + len(line.raw), text, (sealed,))
             else:
                 yield from self._ours(line, sealed)
         yield from self._end()
@@ -251,7 +256,7 @@ class Scanner:
         yield Mutation(
             offset=group[0][0].offset,
             end=line.end,
-            tip=crc_of(_bare(line)),
+            closing=_bare(line),
             lines=tuple(document for _, document in group),
         )
 

@@ -161,7 +161,7 @@ def _mutations(lines: dict[int, Document]) -> list[Mutation]:
     for _, told in sorted(by_rev.items()):
         index, count = place_in_mutation(told[-1])
         if index == count:
-            found.append(Mutation(offset=0, end=0, tip="", lines=tuple(told)))
+            found.append(Mutation(offset=0, end=0, closing=b"", lines=tuple(told)))
     return found
 
 
@@ -211,7 +211,7 @@ def _take(found: _Joined, stretch: list[Mutation]) -> bool:
         for one in stretch:
             # A fold goes on in the snapshot it was given.
             lines = deepcopy(one.lines) if "snapshot" in one.last else one.lines
-            fold.take(Mutation(offset=one.offset, end=one.end, tip=one.tip, lines=lines))
+            fold.take(one._replace(lines=lines))
         found.run = fold.run()
     except ValueError:
         return False
