@@ -5,11 +5,13 @@ from pydantic_core import to_json
 from ...errors import LimitExceeded
 from ..conditions import keys_awaited
 from ..draft import Draft
+from ..expressions import ExpressionFault, ExpressionTypeError
 from ..limits import RESULT_BYTES_MAX
 from ..names import NodeId, shown
 from ..record import Bag
 from ..refusals import result_in_quotes, result_missing
 from ..run import NodeState
+from .tick import condition_holds
 
 
 def small_result(payload: Bag) -> Bag:
@@ -53,12 +55,12 @@ def heed_conditions(draft: Draft, node_id: NodeId, payload: Bag) -> None:
     quotes is a slip.
 
     Raises:
-        InvalidRequest: no key where the condition of an approval reads it, or a text where every condition
-            that reads it wants a number, or true or false.
+        InvalidRequest: no key where an approval is not asked of a person without it, or a text where every
+            condition that reads the key wants a number, or true or false.
     """
     for key, awaited in keys_awaited(draft.plan, draft.nodes, node_id).items():
         if key not in payload:
-            if draft.nodes[awaited.reader].kind == "approval":
+            if draft.nodes[awaited.reader].kind == "approval" and not _is_asked(draft, awaited.reader):
                 raise result_missing(draft.state, node_id, payload, key, wanted=awaited)
             draft.warnings.append(
                 f"missing_result: payload has no {shown(key)!r}, which the condition of node {awaited.reader!r} reads: "
@@ -66,3 +68,10 @@ def heed_conditions(draft: Draft, node_id: NodeId, payload: Bag) -> None:
             )
         elif isinstance(payload[key], str) and awaited.kind not in (None, "text"):
             raise result_in_quotes(draft.state, node_id, payload, key, wanted=awaited)
+
+
+def _is_asked(draft: Draft, approval: NodeId) -> bool:
+    try:
+        return condition_holds(draft, approval)
+    except (ExpressionFault, ExpressionTypeError):
+        return False

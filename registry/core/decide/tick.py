@@ -105,7 +105,7 @@ def _promote(draft: Draft, node: NodeState) -> None:
     if not steps.needs_are_satisfied(draft, node):
         return
     try:
-        wanted = _condition_holds(draft, node.id)
+        wanted = condition_holds(draft, node.id)
     except (ExpressionFault, ExpressionTypeError) as fault:
         steps.fail(draft, node.id, f"its condition cannot be judged: {fault}", final=True, by=draft.system)
         return
@@ -116,7 +116,12 @@ def _promote(draft: Draft, node: NodeState) -> None:
         steps.skip(draft, node.id, outcome="condition_false", by=draft.system)
 
 
-def _condition_holds(draft: Draft, node_id: NodeId) -> bool:
+def condition_holds(draft: Draft, node_id: NodeId) -> bool:
+    """Whether a node is wanted, by what the others left so far.
+
+    Raises:
+        ExpressionFault, ExpressionTypeError: its condition cannot be judged.
+    """
     condition = draft.plan.nodes[node_id].when
     if not condition:
         return True

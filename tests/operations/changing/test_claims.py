@@ -402,3 +402,14 @@ def test_what_decides_whether_a_person_is_asked_is_never_left_out(caller: Caller
     assert '"payload": {"heaviest": "<heaviest: number, without quotes>"}' in without_result
     handed_in = ask(caller, "finish_node", **done, report="# R", payload={"heaviest": None})
     assert handed_in["skipped"] == ["gate"]
+
+
+def test_a_result_may_be_left_out_where_the_person_is_asked_all_the_same(caller: Caller) -> None:
+    """A gate that is open unless somebody says otherwise needs no refusal; that is what `== null or` is for."""
+    ask(caller, "scaffold_run", run_id="audit-1", workflow_text=GATED.replace("!= null and", "== null or"))
+    fence = claimed(caller, node_id="weigh")["fence"]
+
+    answer = ask(caller, "finish_node", run_id="audit-1", fence=fence, outcome="completed", summary="s", report="# R")
+
+    assert [row["node_id"] for row in answer["waiting_for"]] == ["gate"]
+    assert answer["warnings"][0].startswith("missing_result: payload has no 'heaviest'")
