@@ -19,12 +19,12 @@ class AwaitedKey:
     """A key of a node's result that a condition reads.
 
     Attributes:
-        reader: The first node whose condition does; an approval before others.
+        readers: The nodes whose conditions do, in the order of the plan.
         kind: What every condition that reads it compares it with; None where they differ or do not say.
         words: The texts it is compared with.
     """
 
-    reader: NodeId
+    readers: tuple[NodeId, ...]
     kind: Kind | None = None
     words: tuple[str, ...] = ()
 
@@ -39,24 +39,23 @@ class AwaitedKey:
 
 def keys_awaited(plan: Plan, nodes: Mapping[NodeId, NodeState], node_id: NodeId) -> dict[str, AwaitedKey]:
     """The keys of a node's result that conditions of nodes still to come will read."""
-    readers: dict[str, NodeId] = {}
+    readers: dict[str, list[NodeId]] = {}
     compared: dict[str, list[Json]] = {}
     for reader in nodes.values():
         condition = plan.nodes[reader.id].when
         if reader.status != "pending" or not condition:
             continue
         for key, values in _results_read(condition, node_id):
-            if key not in readers or (reader.kind == "approval" and nodes[readers[key]].kind != "approval"):
-                readers[key] = reader.id
+            readers.setdefault(key, []).append(reader.id)
             compared.setdefault(key, []).extend(values)
-    return {key: _awaited(reader, compared[key]) for key, reader in readers.items()}
+    return {key: _awaited(tuple(dict.fromkeys(ids)), compared[key]) for key, ids in readers.items()}
 
 
-def _awaited(reader: NodeId, compared: list[Json]) -> AwaitedKey:
+def _awaited(readers: tuple[NodeId, ...], compared: list[Json]) -> AwaitedKey:
     values = [value for value in compared if value is not None]
     kinds = {_kind(value) for value in values}
     words = dict.fromkeys(value for value in values if isinstance(value, str))
-    return AwaitedKey(reader, kind=kinds.pop() if len(kinds) == 1 else None, words=tuple(words))
+    return AwaitedKey(readers, kind=kinds.pop() if len(kinds) == 1 else None, words=tuple(words))
 
 
 def _kind(value: Json) -> Kind | None:

@@ -339,7 +339,7 @@ def result_in_quotes(state: RunState, node_id: NodeId, payload: Bag, key: str, *
     """A text in a result where a condition will want a number, or true or false."""
     return InvalidRequest(
         f"payload.{shown(key)} is the text {shown(str(payload[key]), 40)!r}; the condition of node "
-        f"{wanted.reader!r} needs {'a number' if wanted.kind == 'number' else 'true or false'} there",
+        f"{wanted.readers[0]!r} needs {'a number' if wanted.kind == 'number' else 'true or false'} there",
         hint="send it without quotes; all else as before",
         next=(_finished_with(state, node_id, {**payload, key: wanted.placeholder(key)}),),
         run_id=state.run_id,
@@ -347,10 +347,12 @@ def result_in_quotes(state: RunState, node_id: NodeId, payload: Bag, key: str, *
     )
 
 
-def result_missing(state: RunState, node_id: NodeId, payload: Bag, key: str, *, wanted: AwaitedKey) -> InvalidRequest:
+def result_missing(
+    state: RunState, node_id: NodeId, payload: Bag, key: str, *, wanted: AwaitedKey, approval: NodeId
+) -> InvalidRequest:
     """A result without what decides whether a person is asked."""
     return InvalidRequest(
-        f"payload has no {shown(key)!r}; by it the approval {wanted.reader!r} is asked of a person or not",
+        f"payload has no {shown(key)!r}; by it the approval {approval!r} is asked of a person or not",
         hint="send it; null if there is truly none",
         next=(_finished_with(state, node_id, {**payload, key: wanted.placeholder(key)}),),
         run_id=state.run_id,

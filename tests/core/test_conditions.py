@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.core.given import control, created, decided, event, fence, finish, given_run, node, statuses
+from registry.errors import InvalidRequest
+from tests.core.given import control, created, decided, event, fence, finish, given_run, node, refused, statuses
 
 
 def _run(when: str, **fields: object):  # type: ignore[no-untyped-def]
@@ -107,3 +108,20 @@ def test_only_conditions_that_are_still_to_be_judged_are_told_of() -> None:
     )
 
     assert decided(run, finish("scan", with_fence=fence())).warnings == ()
+
+
+def test_a_missing_result_may_skip_no_approval_of_several() -> None:
+    """One gate that asks all the same must not hide another that would be skipped."""
+    run = given_run(
+        nodes={"scan": "running", "open": "pending", "shut": "pending"},
+        needs={"open": ["scan"], "shut": ["scan"]},
+        kinds={"open": "approval", "shut": "approval"},
+        plans={
+            "open": {"when": "nodes.scan.result.worst == null or nodes.scan.result.worst > 6"},
+            "shut": {"when": "nodes.scan.result.worst == 9"},
+        },
+    )
+
+    refusal = refused(run, finish("scan", with_fence=fence()), error=InvalidRequest)
+
+    assert refusal.message == "payload has no 'worst'; by it the approval 'shut' is asked of a person or not"

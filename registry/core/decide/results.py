@@ -60,17 +60,19 @@ def heed_conditions(draft: Draft, node_id: NodeId, payload: Bag) -> None:
     """
     for key, awaited in keys_awaited(draft.plan, draft.nodes, node_id).items():
         if key not in payload:
-            if draft.nodes[awaited.reader].kind == "approval" and not _is_asked(draft, awaited.reader):
-                raise result_missing(draft.state, node_id, payload, key, wanted=awaited)
+            approvals = (one for one in awaited.readers if draft.nodes[one].kind == "approval")
+            if (unasked := next((one for one in approvals if not _is_asked(draft, one)), None)) is not None:
+                raise result_missing(draft.state, node_id, payload, key, wanted=awaited, approval=unasked)
             draft.warnings.append(
-                f"missing_result: payload has no {shown(key)!r}, which the condition of node {awaited.reader!r} reads: "
-                "it is null there"
+                f"missing_result: payload has no {shown(key)!r}, which the condition of node {awaited.readers[0]!r} "
+                "reads: it is null there"
             )
         elif isinstance(payload[key], str) and awaited.kind not in (None, "text"):
             raise result_in_quotes(draft.state, node_id, payload, key, wanted=awaited)
 
 
 def _is_asked(draft: Draft, approval: NodeId) -> bool:
+    """Whether a person is asked by what the nodes left so far."""
     try:
         return condition_holds(draft, approval)
     except (ExpressionFault, ExpressionTypeError):
