@@ -11,7 +11,7 @@ from shutil import which
 from registry.core.commands import ClaimNode, FinishNode
 from registry.registry import Registry
 
-from .measure import AppendFloor, Row, each_ms, side_by_side
+from .measure import AppendFloor, Row, each_ms, side_by_side, timed_ms
 from .runs import BENCH, add_run, fresh_fence, note, progress, registry_at
 
 _LONG, _SHORT = 100_000, 100
@@ -127,8 +127,11 @@ def _long_trail(folder: Path) -> list[Row]:
         for number in range(events):
             note(registry, run_id, f"note {number}")
     registry.store.close()
-    recovered = _recovered_ms(root, "long")
-    found = [Row("recovery of a run of 100,000 events", recovered, 1_000, "ms", 1, "nothing left of it but its trail")]
+    recovered, proved = _recovered_ms(root, "long"), _proved_ms(root, "long")
+    found = [
+        Row("recovery of a run of 100,000 events", recovered, 1_000, "ms", 1, "nothing left of it but its trail"),
+        Row("proof of a run of 100,000 events", proved, 1_000, "ms", None, "validate: every line read and followed"),
+    ]
     if which("strace") is None:
         return found
     short, long = traced(root, "short"), traced(root, "long")
@@ -149,6 +152,13 @@ def _recovered_ms(root: Path, run_id: str) -> float:
         taken += each_ms(lambda: progress(registry, run_id), times=1)  # noqa: B023  # called here and now
         registry.store.close()
     return statistics.median(taken)
+
+
+def _proved_ms(root: Path, run_id: str) -> float:
+    registry = registry_at(root, durability="process")
+    proved = timed_ms(lambda: registry.store.validate(run_id), times=_RECOVERIES)
+    registry.store.close()
+    return proved
 
 
 _READ = re.compile(r"(?:^|\] )(?:read|pread64|readv|preadv)\(.*= (\d+)$")

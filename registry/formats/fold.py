@@ -86,11 +86,14 @@ class Fold:
             ValueError: it does not fit the run, though its checksums are right.
         """
         last: Mapping[str, Any] = mutation.lines[-1]
-        if isinstance(snapshot := last.get("snapshot"), dict):
-            changed = self._begin(snapshot)
-            self._snapshot = mutation.offset
-        elif self._document is not None or self._start is not None:
-            changed = self._carry_out(last.get("patch"))
+        snapshot, patch = last.get("snapshot"), last.get("patch")
+        is_started = self._document is not None or self._start is not None
+        if isinstance(snapshot, dict):
+            if patch is None or is_checkpoint(last, mutation.offset):
+                self._snapshot = mutation.offset
+            changed = self._carry_out(patch) if patch is not None and is_started else self._begin(snapshot)
+        elif is_started:
+            changed = self._carry_out(patch)
         else:
             raise ValueError("the trail begins without a snapshot")
         if changed:
@@ -144,6 +147,17 @@ class Fold:
         except KeyError as error:
             raise ValueError(f"the trail names {error}, which the run does not have") from error
         raise ValueError("the trail holds no snapshot to begin from")
+
+
+def is_checkpoint(last: Mapping[str, Any], offset: int) -> bool:
+    """Whether a fold may begin with a line that has a patch as well; a copy of it elsewhere tells of another time.
+
+    Args:
+        offset: Where its mutation begins.
+    """
+    snapshot = last.get("snapshot")
+    log = snapshot.get("log") if isinstance(snapshot, dict) else None
+    return isinstance(log, dict) and log.get("offset") == offset and "patch" in last
 
 
 def without_adopted(spans: tuple[Span, ...], lines: Iterable[Document]) -> tuple[Span, ...]:

@@ -29,6 +29,7 @@ from registry.core.run import Actor
 from registry.core.workflow import NodeDefinition, Outputs, Workflow
 from registry.registry import Outcome, Registry, RequestKey
 from registry.settings import Durability, Settings
+from registry.storage.files.checkpoints import EVERY_BYTES
 
 RUN = "demo-1"
 AGENT = Actor(kind="agent", id="cc", via="mcp")
@@ -319,6 +320,17 @@ def _long_note(registry: Registry) -> None:
     note(registry, "long", fill=20_000)
 
 
+def _much(registry: Registry) -> None:
+    """So much trail that the next change carries a snapshot."""
+    for number in range(EVERY_BYTES // 60_000 + 1):
+        note(registry, f"much {number}", fill=60_000)
+
+
+def _note_with_snapshot(registry: Registry) -> None:
+    note(registry)
+    assert b',"snapshot":{' in (folder(registry) / "events.jsonl").read_bytes().splitlines()[-1]
+
+
 def _three_notes(registry: Registry) -> None:
     for text in "abc":
         note(registry, text, fill=700)
@@ -328,6 +340,7 @@ CASES = (
     Case("create", create, prepare=()),
     Case("create beside another", create, prepare=(lambda registry: create(registry, "other-1"),)),
     Case("note", _long_note),
+    Case("note with a snapshot", _note_with_snapshot, prepare=(create, _much)),
     Case("notes", _three_notes),
     Case("claim", claim),
     Case(

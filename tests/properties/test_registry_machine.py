@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -24,6 +25,7 @@ from registry.formats.projections import is_intact
 from registry.registry import Registry
 from registry.storage import failpoints
 from registry.storage.failpoints import WRITES, Failpoint, Step
+from registry.storage.files import checkpoints
 from tests.doctor.damages import lines_of, write_lines
 from tests.doctor.given import RUN, Ask, opened
 
@@ -44,6 +46,13 @@ NODES = ("a", "b", "c", "sum")
 PROJECTIONS = ("state.json", "refs.json", "workflow.lock.md", ".opentask", "control.jsonl")
 
 _real_now = clock.now
+
+
+@pytest.fixture(autouse=True)
+def _small_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These lives are short; their trails carry snapshots all the same."""
+    monkeypatch.setattr(checkpoints, "EVERY_BYTES", 2_000)
+    monkeypatch.setattr(checkpoints, "TIMES_SNAPSHOT", 0)
 
 
 class Life(RuleBasedStateMachine):

@@ -24,10 +24,10 @@ from .. import failpoints
 from ..port import Committed
 from . import atomic
 from .appending import unknown
+from .checkpoints import restart_body
 from .handles import Loaded, OpenRun
 from .indexing import index_creation, mark_changing
 from .layout import BUILDING, CONTROL, LOCK, NODES, RUNS, TRAIL
-from .mutating import restart_body
 from .opening import fault, folder_at, parent_of
 from .projecting import Place, cache_plan, project
 from .syncing import sync

@@ -2,7 +2,7 @@
 
 The projections give the start, the trail the rest: whatever lies in it behind what state.json
 was folded to is carried out in memory. Where the projections do not hold together the whole
-trail is folded from its last snapshot. What is amiss is told, not mended (`repair.py` does).
+trail is folded from its newest snapshot. What is amiss is told, not mended (`repair.py` does).
 """
 
 import errno
@@ -15,6 +15,7 @@ from ...formats.event_line import read_object, read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
 from ...formats.trail import Damage, Line, Mutation, Scanner, Torn, is_repair, lines_in
+from .checkpoints import holds, newest_checkpoint
 from .handles import Identity, Loaded, OpenRun
 from .layout import REFS, STATE
 from .opening import read_at
@@ -104,7 +105,9 @@ class Walk:
                     follow(piece)
                 try:
                     take(piece)
-                except ValueError:
+                    if follow is not None and not holds(entry.run_id, self.fold, piece.last):
+                        raise ValueError("a snapshot is not what the lines before it lead to")
+                except (ValueError, KeyError):
                     log = self.fold.log
                     self.damage = self.damage or Damage(piece.offset, log.seq, log.seq + 1)
                     continue
@@ -330,7 +333,7 @@ def _folded_whole(
     seen: dict[str, Identity | None],
 ) -> Found | None:
     head = state.head if state is not None else None
-    begin = head.mark.snapshot if head is not None and head.mark.offset <= size else 0
+    begin = head.mark.snapshot if head is not None and head.mark.offset <= size else newest_checkpoint(entry, size)
     walk = Walk(entry, None, Mark(offset=begin), size)
     run = walk.run()
     if run is None and begin:

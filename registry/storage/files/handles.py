@@ -62,6 +62,8 @@ class OpenRun:
         self.loaded: Loaded | None = None
         self.judged_plan: Identity | None = None
         """The edited workflow.lock.md that was told already."""
+        self.checkpoint_from = 0
+        """Size of the trail before which no snapshot need be made, to see whether it is small enough."""
         self._now_text = now_text
         self._lock: RunLock | None = None
         self._opening = threading.Lock()

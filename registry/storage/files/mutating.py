@@ -4,7 +4,7 @@ from typing import cast
 
 from ...core.events import Decision
 from ...core.limits import MUTATION_BYTES_MAX
-from ...core.patch import Document, diff, snapshot
+from ...core.patch import Document, diff
 from ...core.record import Json
 from ...core.run import Run
 from ...errors import LimitExceeded, OutcomeUnknown, RegistryError
@@ -13,6 +13,7 @@ from ...formats.fold import Mark, joined, without_adopted
 from ..port import Committed
 from .appending import append
 from .atomic import Placement
+from .checkpoints import checkpoint_body, restart_body
 from .handles import Loaded, OpenRun
 from .indexing import index_change, mark_changing, mark_unchanged
 from .projecting import Place, project
@@ -44,7 +45,8 @@ def mutate(
     assert run.log.rev == before.log.rev + 1, "a decision advances the revision by one"
     assert run.log.seq == before.log.seq + len(decision.events), "a decision counts its events"
     judged = known.mark.control if control is None else control
-    body = restart_body(run, control=judged) if restart else _patch_body(before, run, known.mark.control, judged)
+    ends_at = known.mark.offset if end is None else end
+    body = restart_body(run, control=judged) if restart else _body(entry, known, decision, judged, ends_at)
     chunk = seal(
         decision.events,
         run_id=run.state.run_id,
@@ -55,7 +57,6 @@ def mutate(
     )
     if len(chunk) > MUTATION_BYTES_MAX and not restart:
         raise LimitExceeded("the change as a whole", limit=MUTATION_BYTES_MAX, size=len(chunk))
-    ends_at = known.mark.offset if end is None else end
     is_marked = mark_changing(place, entry)
     try:
         offset = _written(place, entry, decision, chunk, ends_at)
@@ -66,7 +67,7 @@ def mutate(
         raise
     mark = Mark(
         offset=offset + len(chunk),
-        snapshot=offset if restart else known.mark.snapshot,
+        snapshot=offset if "snapshot" in body and (restart or offset == ends_at) else known.mark.snapshot,
         control=judged,
         tip=crc_of(chunk[:-1]),
         unadopted=_unadopted(known.mark, chunk, start=ends_at, offset=offset),
@@ -95,11 +96,11 @@ def _written(place: Place, entry: OpenRun, decision: Decision, chunk: bytes, end
     return offset
 
 
-def restart_body(run: Run, *, control: int) -> Document:
-    """What the last line of a mutation carries when the fold may begin with it."""
-    document = snapshot(run)
-    document["log"] = {"stateRev": run.log.state_rev, "control": control}
-    return {"snapshot": document}
+def _body(entry: OpenRun, known: Loaded, decision: Decision, judged: int, offset: int) -> Document:
+    """The patch, and beside it a snapshot where one is due."""
+    patch = _patch_body(known.run, decision.run, known.mark.control, judged)
+    beside = checkpoint_body(entry, known.mark, decision, control=judged, offset=offset)
+    return {"patch": {}, **patch, **beside} if beside else patch
 
 
 def _patch_body(before: Run, run: Run, judged_before: int, judged: int) -> Document:

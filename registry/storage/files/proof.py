@@ -42,7 +42,7 @@ class Proof:
         for line in mutation.lines:
             self._judge_line(line)
         snapshot = mutation.last.get("snapshot")
-        if isinstance(snapshot, dict):
+        if isinstance(snapshot, dict) and "patch" not in mutation.last:
             self._statuses = _statuses_in(snapshot)
             return
         before = dict(self._statuses)

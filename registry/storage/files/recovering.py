@@ -175,14 +175,14 @@ def _join(start: Run | None, mutations: list[Mutation], *, mark: Mark) -> _Joine
     found = _Joined(start, mark)
     for stretch in _stretches(mutations):
         rev = number(stretch[0].last, "rev")
-        begins = isinstance(stretch[0].last.get("snapshot"), dict)
+        begins = _begins_anew(found, stretch[0].last)
         if begins:
             found.has_gap, found.before_gap, found.unjoined = False, None, 0
         elif found.run is None or rev != found.run.log.rev + 1:
             _note_gap(found)
-        if not _take(found, stretch):
-            for one in stretch:
-                if not _take(found, [one]):
+        if not _take(found, stretch, anew=begins):
+            for index, one in enumerate(stretch):
+                if not _take(found, [one], anew=begins and not index):
                     _note_gap(found)
                     found.unjoined += 1
     return found
@@ -200,13 +200,21 @@ def _stretches(mutations: list[Mutation]) -> list[list[Mutation]]:
     return found
 
 
+def _begins_anew(found: _Joined, last: Document) -> bool:
+    """Whether the fold goes on with a snapshot: one that stands beside a patch is needed only behind a gap."""
+    if not isinstance(last.get("snapshot"), dict):
+        return False
+    run = found.run
+    return "patch" not in last or run is None or found.has_gap or number(last, "rev") != run.log.rev + 1
+
+
 def _note_gap(found: _Joined) -> None:
     if not found.has_gap:
         found.has_gap, found.before_gap = True, found.run
 
 
-def _take(found: _Joined, stretch: list[Mutation]) -> bool:
-    fold = Fold(found.run, found.mark)
+def _take(found: _Joined, stretch: list[Mutation], *, anew: bool) -> bool:
+    fold = Fold(None if anew else found.run, found.mark)
     try:
         for one in stretch:
             # A fold goes on in the snapshot it was given.
