@@ -43,6 +43,7 @@ class Draft:
         self.nodes: dict[NodeId, NodeState] = dict(run.state.nodes)
         self.events: list[Event] = []
         self.files: list[FileWrite] = []
+        self.projected: list[str] = []
         self.answer: Bag = {}
         self.warnings: list[str] = []
         self.at = monotone(facts.now, run.log.last_at)
@@ -143,9 +144,13 @@ class Draft:
         """Have a file on disk before the events of this mutation."""
         self.files.append(FileWrite(path, content.encode() if isinstance(content, str) else content))
 
+    def project(self, path: str) -> None:
+        """Count on a file that storage makes from the state as soon as this mutation is on disk."""
+        self.projected.append(path)
+
     def has_file(self, path: str) -> bool:
         """Whether a file of the run exists or will with this mutation."""
-        return path in self.facts.files or any(file.path == path for file in self.files)
+        return path in self.facts.files or path in self.projected or any(file.path == path for file in self.files)
 
     def size_of(self, path: str) -> int | None:
         """Size in bytes of a file as it is or will be."""
@@ -171,10 +176,12 @@ class Draft:
         """A way back to the draft as it is now, for one bad line among many."""
         state, refs, plan, nodes = self.state, self.refs, self.plan, dict(self.nodes)
         events, files, answer, warnings = list(self.events), list(self.files), dict(self.answer), list(self.warnings)
+        projected = list(self.projected)
 
         def restore() -> None:
             self.state, self.refs, self.plan, self.nodes = state, refs, plan, nodes
             self.events, self.files, self.answer, self.warnings = events, files, answer, warnings
+            self.projected = projected
 
         return restore
 

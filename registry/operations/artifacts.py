@@ -8,6 +8,7 @@ from .. import clock
 from ..core.commands import WriteArtifact
 from ..core.names import NodeId, RunId, nearest, shown
 from ..core.record import Bag
+from ..core.result import result_at
 from ..core.run import Run
 from ..errors import InvalidRequest, NextCall, NotFound, RegistryError
 from ..registry import Registry
@@ -141,7 +142,7 @@ def _read_artifact(caller: Caller, request: ReadArtifactRequest) -> ReadArtifact
     node_id = path.split("/")[1] if path.startswith("nodes/") else None
     if node_id is not None:
         node_of(run, node_id)
-    found = _slice(registry, request.run_id, path, offset=request.offset, limit=min(request.limit, SLICE_CHARS_MAX))
+    found = _slice(registry, run, path, offset=request.offset, limit=min(request.limit, SLICE_CHARS_MAX))
     if found is None:
         return _nothing_there(caller, run, path, node_id)
     raw, size = found
@@ -180,12 +181,17 @@ def _declared(run: Run) -> frozenset[str]:
     )
 
 
-def _slice(registry: Registry, run_id: RunId, path: str, *, offset: int, limit: int) -> tuple[bytes, int] | None:
+def _slice(registry: Registry, run: Run, path: str, *, offset: int, limit: int) -> tuple[bytes, int] | None:
     """Bytes enough for so many characters, and the file's size; None when there is no such file."""
+    most = (limit + 1) * _UTF8_BYTES_MAX
     try:
-        raw, size = registry.store.read_file(run_id, path, offset=offset, limit=(limit + 1) * _UTF8_BYTES_MAX)
+        raw, size = registry.store.read_file(run.state.run_id, path, offset=offset, limit=most)
     except NotFound:
-        return None
+        raw, size = b"", 0
+    if not size:
+        # A result that is not written yet is known already.
+        text = result_at(run, path)
+        raw, size = text[offset : offset + most], len(text)
     return (raw, size) if size or raw else None
 
 

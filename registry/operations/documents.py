@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from ..core.names import NodeId, RunId, is_id, shown
 from ..core.patch import to_document
 from ..core.record import Bag, Json
+from ..core.result import result_at
 from ..core.run import NodeState, Run
 from ..errors import InvalidRequest, NextCall, NotFound, RegistryError
 from ..formats.workflow_writer import write_workflow
@@ -99,8 +100,9 @@ def read_resource(registry: Registry, uri: str) -> Document:
         case ["runs", run_id, "nodes", node_id]:
             return _node(registry, _view(registry, run_id).run, node_id)
         case ["runs", run_id, "nodes", node_id, *names]:
-            node_of(_view(registry, run_id).run, node_id)
-            return _file(registry, run_id, "/".join(("nodes", node_id, *names)))
+            run = _view(registry, run_id).run
+            node_of(run, node_id)
+            return _file(registry, run, "/".join(("nodes", node_id, *names)))
         case ["agents", agent_id, "queue"]:
             return _json(queue_document(registry, agent_id))
         case ["tasks", task]:
@@ -226,13 +228,17 @@ def _node(registry: Registry, run: Run, node_id: NodeId) -> Document:
     return _json({"runId": run.state.run_id, "node": to_document(node), "documents": documents})
 
 
-def _file(registry: Registry, run_id: RunId, path: str) -> Document:
+def _file(registry: Registry, run: Run, path: str) -> Document:
     """A file of a run as text; empty with a note while nobody has written it."""
     kind = _mime_of(path)
     try:
-        raw, size = registry.store.read_file(run_id, path, offset=0, limit=DOCUMENT_BYTES_MAX)
+        raw, size = registry.store.read_file(run.state.run_id, path, offset=0, limit=DOCUMENT_BYTES_MAX)
     except NotFound:
         raw, size = b"", 0
+    if not size:
+        # A result that is not written yet is known already.
+        raw = result_at(run, path)
+        size = len(raw)
     text = raw.decode(errors="replace")
     if size > len(raw):
         return Document(kind, text, f"the first {len(raw):,} of {size:,} bytes; read_artifact reads on")

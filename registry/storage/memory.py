@@ -17,6 +17,7 @@ from ..core.limits import ARTIFACT_BYTES_MAX, MUTATION_BYTES_MAX
 from ..core.names import AgentId, NodeId, RunId
 from ..core.patch import Patch, advance, diff
 from ..core.record import Bag, Json
+from ..core.result import result_path, result_text, results_since
 from ..core.run import Run, RunState
 from ..errors import AgentLockTimeout, Conflict, LimitExceeded, LockTimeout, NotFound
 from ..formats.control_line import read_control, write_control
@@ -126,6 +127,8 @@ class MemorySession:
             raise LimitExceeded("the change as a whole", limit=MUTATION_BYTES_MAX, size=len(chunk))
         kept.patches.append((patch, run))
         kept.files.update({file.path: file.content for file in decision.files})
+        for node in results_since(before.state, run.state):
+            kept.files[result_path(node.id)] = result_text(run.state.run_id, node)
         kept.events += _numbered(decision, before.log.seq)
         kept.run, kept.size, kept.changed_ns = run, kept.size + len(chunk), time.monotonic_ns()
         if inbox_judged:

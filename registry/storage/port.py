@@ -9,8 +9,9 @@ back a decision to be made durable. The contract:
   right before the session was given and is told in `Session.notices`.
 - `Session.commit` is all or nothing: when it returns, the decision's files and events are
   durable; when it raises anything but `OutcomeUnknown`, nothing of it is there. Files are
-  durable before the events that name them. Projections are refreshed afterwards; what fails
-  there is a warning, since readers can do without them.
+  durable before the events that name them. Projections are refreshed afterwards, `result.json`
+  of nodes that completed among them; what fails there is a warning, since readers can do
+  without them.
 - `create` makes a run whole or not at all; of any number of creators of one id one wins.
 - `read` takes no lock, sees whole mutations only, and never changes a run.
 

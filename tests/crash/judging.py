@@ -131,20 +131,31 @@ def meaning(run: Run) -> Meaning:
     )
 
 
-def faults(case: Case, history: History, root: Path, *, at_least: int, at_most: int | None = None) -> list[str]:
+def faults(
+    case: Case,
+    history: History,
+    root: Path,
+    *,
+    at_least: int,
+    at_most: int | None = None,
+    may_miss_results: bool = False,
+) -> list[str]:
     """See `_faults`; a refusal is a fault too."""
     try:
-        return _faults(case, history, root, at_least=at_least, at_most=at_most)
+        return _faults(case, history, root, at_least=at_least, at_most=at_most, may_miss_results=may_miss_results)
     except RegistryError as error:
         return [f"{error.code}: {error.message}"]
 
 
-def _faults(case: Case, history: History, root: Path, *, at_least: int, at_most: int | None) -> list[str]:
+def _faults(
+    case: Case, history: History, root: Path, *, at_least: int, at_most: int | None, may_miss_results: bool
+) -> list[str]:
     """What is wrong with a registry after a change was interrupted; empty when all is well.
 
     Args:
         at_least: The number of the last mutation that was acknowledged.
         at_most: The number of the last one that may be there.
+        may_miss_results: A result.json may be gone that only a repair makes again: no process alone loses one.
     """
     found: list[str] = []
     with opened(root, durability="process") as registry:
@@ -168,6 +179,7 @@ def _faults(case: Case, history: History, root: Path, *, at_least: int, at_most:
         found += _of_files(case, folder, whole=whole)
         found += _of_kept(case, folder, "before the next change")
         found += _of_going_on(case, history, registry, run, whole=whole)
+        found += _of_results(case, registry, may_miss=may_miss_results)
         if run is not None:
             found += _of_kept(case, folder, "after the next change")
             found += _of_files(case, folder, whole=whole)
@@ -205,6 +217,18 @@ def _of_going_on(case: Case, history: History, registry: Registry, run: Run | No
     with opened(registry.root, durability="process") as another:
         if another.store.read(case.run_id).run != here:
             yield "another process reads another run"
+
+
+def _of_results(case: Case, registry: Registry, *, may_miss: bool) -> Iterator[str]:
+    """Whether the results of completed nodes are there, after a repair at the latest."""
+
+    def wanting() -> list[str]:
+        found = registry.store.validate(case.run_id)
+        return [problem.message for problem in found if problem.where.endswith("result.json")]
+
+    if may_miss and wanting():
+        registry.store.care.tidy(case.run_id, wait_s=5)
+    yield from wanting()
 
 
 def _difference(one: Meaning, other: Meaning | None) -> str:

@@ -90,7 +90,8 @@ def what_fails(case: Case, history: History, root: Path, ended: Ended, fault: Fa
         return
     refused = ended.get("refused")
     if refused is None:
-        yield from faults(case, history, root, at_least=history.last_rev)
+        # It was not refused: what could not be written was a projection, and a warning.
+        yield from faults(case, history, root, at_least=history.last_rev, may_miss_results=True)
         return
     if refused not in HONEST or not ended.get("message"):
         yield f"refused with {refused}: {ended.get('message')}"

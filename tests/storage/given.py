@@ -6,7 +6,19 @@ from datetime import UTC, datetime, timedelta
 from registry.core.events import Decision, Event, FileWrite
 from registry.core.names import iso
 from registry.core.record import Bag
-from registry.core.run import Actor, Log, NodeState, NodeStatus, Plan, Refs, Run, RunState, Wait, working_memory
+from registry.core.run import (
+    Actor,
+    Attempt,
+    Log,
+    NodeState,
+    NodeStatus,
+    Plan,
+    Refs,
+    Run,
+    RunState,
+    Wait,
+    working_memory,
+)
 from registry.core.workflow import NodeDefinition, Outputs, WaitFor
 
 T0 = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
@@ -109,6 +121,16 @@ def moved(
         return state.model_copy(update={"nodes": {**state.nodes, node_id: node}})
 
     return _advanced(run, step, event, node_id=node_id, files=files, count=events, matters=True)
+
+
+def completed(run: Run, node_id: str = "n0", *, attempt: int = 1) -> Decision:
+    """A decision that completes a node's work, with its attempt on record and a result."""
+    decision = moved(run, node_id, "completed", "node.completed")
+    over = Attempt(attempt=attempt, ended="completed", at=decision.run.log.last_at)
+    fields = {"attempt": attempt, "attempts": (over,), "summary": "it is done", "result": {"found": 3}}
+    node = decision.run.node(node_id).model_copy(update=fields)
+    state = decision.run.state.model_copy(update={"nodes": {**decision.run.state.nodes, node_id: node}})
+    return Decision(run=decision.run.model_copy(update={"state": state}), events=decision.events)
 
 
 def rebound(run: Run, **bindings: object) -> Decision:

@@ -18,7 +18,7 @@ from . import children, controls, steps
 from .bindings import bind
 from .children import heard, is_cancelling
 from .controls import needs_person
-from .results import heed_conditions, small_result, write_result
+from .results import heed_conditions, leave_result, small_result
 from .tick import reopen_if_possible
 from .work import heartbeat, noted, require_fence, require_its_time, take_late
 
@@ -182,7 +182,7 @@ def _completed(draft: Draft, command: AppendEvent) -> None:
         asked=_asked(command),
         noted=noted(late=late, missing=missing),
     )
-    write_result(draft, done, payload=command.payload)
+    leave_result(draft, done)
     heed_conditions(draft, done.id, command.payload)
 
 

@@ -10,6 +10,7 @@ from ..limits import RESULT_BYTES_MAX
 from ..names import NodeId, shown
 from ..record import Bag
 from ..refusals import result_in_quotes, result_missing
+from ..result import result_path, result_text
 from ..run import NodeState
 from .tick import condition_holds
 
@@ -31,20 +32,15 @@ def small_result(payload: Bag) -> Bag:
     return payload
 
 
-def write_result(draft: Draft, node: NodeState, *, payload: Bag, summary: str | None = None) -> None:
-    """Leave `result.json`, the machine-readable end of a node."""
-    result: Bag = {
-        "runId": draft.state.run_id,
-        "nodeId": node.id,
-        "status": node.status,
-        "summary": summary or node.summary or "",
-        "artifacts": list(node.artifact_paths),
-        "sessionKey": node.session_key,
-        "childSessionKey": node.child_session_key,
-        "workingMemory": node.working_memory.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "payload": {**payload, "attempt": node.attempt},
-    }
-    draft.write(f"nodes/{node.id}/result.json", to_json(result, indent=2) + b"\n")
+def leave_result(draft: Draft, node: NodeState) -> None:
+    """Leave `result.json` of a completed node, which is made from its state."""
+    draft.project(result_path(node.id))
+
+
+def write_failure(draft: Draft, node: NodeState, *, payload: Bag, summary: str) -> None:
+    """Leave `result.json` of a node that failed for good, with what no state keeps."""
+    text = result_text(draft.state.run_id, node, payload=payload, summary=summary)
+    draft.write(result_path(node.id), text)
 
 
 def heed_conditions(draft: Draft, node_id: NodeId, payload: Bag) -> None:

@@ -24,7 +24,7 @@ from ..run import Lease, NodeState
 from ..workflow import WORK_KINDS
 from . import steps
 from .children import heard
-from .results import heed_conditions, small_result, write_result
+from .results import heed_conditions, leave_result, small_result, write_failure
 from .tick import next_backoff, wait_is_over
 
 
@@ -246,7 +246,7 @@ def _why_stop(draft: Draft, node: NodeState, fence: str) -> str | None:
 
 
 def finish(draft: Draft, command: FinishNode) -> None:
-    """End, pause or give back claimed work; its files are written first."""
+    """End, pause or give back claimed work."""
     node = find_by_fence(draft, command.node_id, command.fence, asked="finish_node")
     if node.kind not in WORK_KINDS:
         raise not_a_persons_place(draft.state, node, asked="finish_node")
@@ -267,7 +267,7 @@ def finish(draft: Draft, command: FinishNode) -> None:
     else:
         steps.release(draft, node.id, message=command.summary, asked="finish_node released")
     heard(draft, node.id)
-    draft.answer["written"] = [file.path for file in draft.files]
+    draft.answer["written"] = [*(file.path for file in draft.files), *draft.projected]
 
 
 def _complete(draft: Draft, node: NodeState, command: FinishNode) -> None:
@@ -293,7 +293,7 @@ def _complete(draft: Draft, node: NodeState, command: FinishNode) -> None:
         asked="finish_node completed",
         noted=noted(late="late" in draft.answer, missing=missing),
     )
-    write_result(draft, done, payload=command.payload)
+    leave_result(draft, done)
     heed_conditions(draft, done.id, command.payload)
 
 
@@ -315,4 +315,4 @@ def _fail(draft: Draft, node: NodeState, command: FinishNode) -> None:
         if draft.nodes[node.id].status == "ready":
             draft.answer["willRetryAt"] = failed.not_before or draft.at
     else:
-        write_result(draft, failed, payload=command.payload, summary=command.summary or error)
+        write_failure(draft, failed, payload=command.payload, summary=command.summary or error)

@@ -79,6 +79,21 @@ def replace(folder: int, name: str, text: bytes, *, synced: bool = False) -> Non
         sync(folder)
 
 
+def require_plain(folder: int, name: str, path: str) -> None:
+    """Refuse to put a file in the place of what is none.
+
+    Raises:
+        Forbidden: a link, a folder, a pipe or a device has the name.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise Forbidden(
+                f"{path!r} is a link, folder, pipe or device; a file was to be written there",
+                hint="choose another name",
+                path=path,
+            )
+
+
 def keep(folder: int, name: str, text: bytes) -> str:
     """Write bytes that are about to be replaced under a name nobody has, durably, and give it.
 
@@ -149,13 +164,7 @@ class Placement:
                 path=file.path,
             )
         folder, name = self._parent(file.path)
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                raise Forbidden(
-                    f"{file.path!r} is a link, folder, pipe or device; a file was to be written there",
-                    hint="choose another name",
-                    path=file.path,
-                )
+        require_plain(folder, name, file.path)
         temporary = unique_name(name)
         write_new(folder, temporary, file.content, synced=self._synced)
         self._files.append(_Placed(folder, name, temporary))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from ...core.result import results_since
 from ...core.run import Log, Run, RunState
 from ...formats.event_line import read_object, read_sealed, tip_bytes
 from ...formats.fold import Fold, Mark
@@ -221,6 +222,7 @@ def _rolled(
     else:
         mark = walk.fold.mark
     # Whether whoever made these mutations lived to write the projections is not known.
+    unwritten = start.unwritten.union(node.id for node in results_since(start.run.state, run.state))
     same_plan, same_refs = run.plan is start.run.plan, run.refs is start.run.refs
     return Found(
         replace(
@@ -230,6 +232,7 @@ def _rolled(
             plan=start.plan if same_plan else "",
             refs=start.refs if same_refs else "",
             lock_is_behind=start.lock_is_behind or not same_plan,
+            unwritten=unwritten,
         ),
         size=size,
         torn=tuple(walk.torn),
@@ -264,7 +267,8 @@ def _cold(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
         return _rolled(entry, base, size, edited=edited, is_behind=behind or bool(edited), synced=synced)
     if synced:
         make_durable(entry)
-    return _folded_whole(entry, root, state, refs, size, edited=edited, seen=seen)
+    found = _folded_whole(entry, root, state, refs, size, edited=edited, seen=seen)
+    return found and replace(found, loaded=found.loaded and found.loaded.doubting())
 
 
 def _base(

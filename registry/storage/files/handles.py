@@ -12,10 +12,11 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
-from ...core.names import RunId, is_id
+from ...core.names import NodeId, RunId, is_id
+from ...core.result import leaves_result
 from ...core.run import Run
 from ...errors import InvalidRequest, NotFound
 from ...formats.fold import Mark
@@ -39,7 +40,8 @@ class Loaded:
 
     `lock`, `plan` and `refs` are short hashes of what was written to workflow.lock.md, the
     cached plan and refs.json; `refs_offset` is where the trail was then. `lock_is_behind`: the
-    plan changed since, as far as we know without workflow.lock.md being written.
+    plan changed since, as far as we know without workflow.lock.md being written. `unwritten`:
+    nodes whose result.json may not be there, though their state has it.
     """
 
     run: Run
@@ -51,6 +53,13 @@ class Loaded:
     lock_is_behind: bool = False
     seen: dict[str, Identity | None] = field(default_factory=dict)
     texts: NodeTexts = field(default_factory=dict)
+    unwritten: frozenset[NodeId] = frozenset()
+
+    def doubting(self) -> Self:
+        """The same, where nothing vouches for any result.json."""
+        return replace(
+            self, unwritten=frozenset(node.id for node in self.run.state.nodes.values() if leaves_result(node))
+        )
 
 
 class OpenRun:

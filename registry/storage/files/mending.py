@@ -20,7 +20,7 @@ from ...core.run import Run
 from ...formats.fold import Mark, without
 from ...formats.projections import is_intact
 from .. import failpoints
-from . import atomic
+from . import atomic, results
 from .finding import fold_whole
 from .handles import Loaded, OpenRun
 from .layout import CONTROL, LOCK, NODES, PLAN, REFS, STATE, TORN, TRAIL
@@ -90,7 +90,7 @@ def restore_trail(place: Place, entry: OpenRun) -> list[str]:
         lock=head.lock if head is not None else "",
         plan=head.plan if head is not None else "",
         lock_is_behind=head.lock_is_behind if head is not None else True,
-    )
+    ).doubting()
     decision = restarted(place, found.run, "log.repaired", _payload(found, codes, size), message=_in_words(found))
     if not found.is_exact:
         # Whoever decided on a revision that may not have been saved must look again.
@@ -168,11 +168,12 @@ def tidy(place: Place, entry: OpenRun, loaded: Loaded) -> list[str]:
             told += _set_aside(place, nodes, name, wanted=stat.S_ISDIR)
     told += _make_folders(place, entry, loaded.run)
     told += _put_away_leftovers(place, entry)
+    told += _make_results(place, entry, loaded.run)
     walk = fold_whole(entry, lambda _: None)
     run = walk.run()
     if run is None or run.log.rev < loaded.run.log.rev:
         return told  # what was acknowledged stands, whatever became of the lines that told it
-    problems = [one for one in projection_problems(entry, run) if one.code != "missing_output"]
+    problems = [one for one in projection_problems(entry, run) if one.where in _FILES]
     if not problems and run == loaded.run:
         return told
     now = replace(loaded, run=run, mark=replace(walk.fold.mark, control=loaded.mark.control))
@@ -252,6 +253,19 @@ def _make_folders(place: Place, entry: OpenRun, run: Run) -> list[str]:
     return (
         [f"folder_made: {NODES}/ has a folder for {', '.join(shown(node) for node in made[:5])} again"] if made else []
     )
+
+
+def _make_results(place: Place, entry: OpenRun, run: Run) -> list[str]:
+    """Make again every result.json that is missing or broken."""
+    told: list[str] = []
+    found = list(results.wanting(entry, run, run.state.nodes))
+    for one in found:
+        with suppress(OSError), parent_of(entry.folder, one.path) as (folder, name):
+            told += _set_aside(place, folder, name, wanted=stat.S_ISREG)
+    failed, said = results.restore(entry, run, found, stamp=place.stamp())
+    made = [one.path for one in found if one.node.id not in failed]
+    listed = ", ".join(shown(path) for path in made[:5])
+    return [*told, *said, *([f"projected: {listed} made anew from the trail"] if made else [])]
 
 
 def _put_away_leftovers(place: Place, entry: OpenRun) -> list[str]:

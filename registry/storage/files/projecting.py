@@ -1,4 +1,4 @@
-"""Writing what people and fast starts read: refs.json, workflow.lock.md, the cached plan, state.json.
+"""Writing what people and fast starts read: workflow.lock.md, the cached plan, refs.json, result.json, state.json.
 
 None of it is synced and all of it can be made again from the trail, so a fault here is a
 warning. The order matters: state.json comes last because it names what the others must be.
@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ...core.names import RunId
+from ...core.names import NodeId, RunId
+from ...core.result import result_path, results_since
 from ...core.run import Run
 from ...errors import RegistryError
 from ...formats.fold import Mark
 from ...formats.projections import StateHead, write_plan, write_refs, write_state
-from . import atomic
+from . import atomic, results
 from .handles import Identity, Loaded, OpenRun
 from .layout import NODES, PLAN, REFS, STATE, plan_cache
 from .opening import folder_at, make_folder, parent_of, read_file
@@ -86,6 +87,7 @@ def project(place: Place, entry: OpenRun, before: Loaded, run: Run, mark: Mark) 
         stands = _put(entry, REFS, text, seen, warnings)
         # A state.json must not vouch for a refs.json that was not written.
         refs, refs_offset = (crc, mark.offset) if stands else ("", refs_offset)
+    unwritten = before.unwritten | _project_results(entry, before.run, run, warnings)
     head = StateHead(log=run.log, mark=mark, lock=lock, plan=plan, refs=refs, lock_is_behind=lock_is_behind)
     text, texts = write_state(run.state, head, before.texts)
     _put(entry, STATE, text, seen, warnings)
@@ -99,6 +101,7 @@ def project(place: Place, entry: OpenRun, before: Loaded, run: Run, mark: Mark) 
         lock_is_behind=lock_is_behind,
         seen=seen,
         texts=texts,
+        unwritten=unwritten,
     )
     return now, tuple(warnings)
 
@@ -115,10 +118,22 @@ def _put(
     try:
         atomic.replace(entry.folder, name, text, synced=synced)
     except OSError as error:
-        warnings.append(f"projection_stale: {name} could not be replaced ({error.strerror}); the trail has the change")
+        warnings.append(results.stale(name, error))
         return False
     seen[name] = entry.identity(name)
     return True
+
+
+def _project_results(entry: OpenRun, before: Run, run: Run, warnings: list[str]) -> frozenset[NodeId]:
+    """Write result.json of the nodes that completed; give those where that could not be done."""
+    failed: set[NodeId] = set()
+    for node in results_since(before.state, run.state):
+        try:
+            results.put(entry, run, node)
+        except (OSError, RegistryError) as error:
+            failed.add(node.id)
+            warnings.append(results.stale(result_path(node.id), error))
+    return frozenset(failed)
 
 
 def _project_lock(

@@ -3,6 +3,7 @@
 - torn end: to `.torn/`, then cut off; with others' lines behind it, blanked where it lies;
 - a whole line without its newline: given one;
 - edited projections: kept under another name, made again from the trail;
+- a completed node's result that is missing: made from the node's state;
 - a trail shorter than the state: recorded again with a snapshot, since what was acknowledged
   is never rolled back;
 - damage in the middle: refused, for `repair` to be asked for.
@@ -21,7 +22,7 @@ from ...core.run import Actor, Log, Run
 from ...formats.fold import joined
 from ...formats.trail import Torn
 from .. import failpoints
-from . import atomic
+from . import atomic, results
 from .finding import Found, make_durable
 from .handles import Loaded, OpenRun
 from .layout import TORN, TRAIL
@@ -64,6 +65,8 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
     for name, text in found.edited:
         kept = atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text) if text else None
         told.append(edited(entry, name, text, loaded.run, kept=kept))
+    if loaded.unwritten:
+        loaded = _with_results(place, entry, loaded, told)
     if found.lost:
         loaded = _record_again(place, entry, loaded, lost=found.lost, size=size)
         size = loaded.mark.offset
@@ -79,6 +82,17 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
         loaded, _ = project(place, entry, replace(loaded, refs="", texts={}), loaded.run, loaded.mark)
     entry.loaded = loaded
     return loaded, size, tuple(told)
+
+
+def _with_results(place: Place, entry: OpenRun, loaded: Loaded, told: list[str]) -> Loaded:
+    """Make every result.json that whoever completed its node did not live to write."""
+    found = list(results.wanting(entry, loaded.run, loaded.unwritten))
+    if found and place.synced:
+        # Nobody may read the result of what a loss of power takes back.
+        make_durable(entry)
+    failed, said = results.restore(entry, loaded.run, found, stamp=place.stamp())
+    told += said
+    return replace(loaded, unwritten=failed)
 
 
 def keep_torn(place: Place, entry: OpenRun, torn: Sequence[Torn], size: int, told: list[str]) -> int:

@@ -23,6 +23,7 @@ from .opening import size_of
 from .plan_edit import edit_of
 from .projecting import lock_text, short_sha
 from .proof import Proof
+from .results import wanting
 from .telling import damage_in_words, notices_of_reader
 from .vouching import of_folder, plan_text, projection_text
 
@@ -54,7 +55,7 @@ def judged(entry: OpenRun, root: int) -> tuple[Walk, list[Problem]]:
 
 def projection_problems(entry: OpenRun, run: Run) -> list[Problem]:
     """Where the files beside the trail are not what it leads to."""
-    return [*_of_projections(entry, run), *_of_the_lock(entry, run), *_of_outputs(entry, run)]
+    return [*_of_projections(entry, run), *_of_the_lock(entry, run), *_of_results(entry, run), *_of_outputs(entry, run)]
 
 
 def _followed(entry: OpenRun) -> tuple[Walk, Proof, list[Mutation]]:
@@ -190,6 +191,12 @@ def _of_the_lock(entry: OpenRun, run: Run) -> Iterator[Problem]:
         )
     for refused in edit.refused:
         yield Problem("plan_edited", refused, where=PLAN)
+
+
+def _of_results(entry: OpenRun, run: Run) -> Iterator[Problem]:
+    for one in wanting(entry, run, run.state.nodes):
+        code = "projection_missing" if one.is_missing else "projection_stale"
+        yield Problem(code, f"{shown(one.path)} {one.why}; repair_run makes it again", "warning", one.path)
 
 
 def _of_outputs(entry: OpenRun, run: Run) -> Iterator[Problem]:

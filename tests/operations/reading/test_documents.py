@@ -49,6 +49,22 @@ def test_no_document_shows_a_fence(ask: Asker) -> None:
         assert fence not in read_resource(ask.registry, f"opentask://runs/audit-1{end}").text
 
 
+def test_a_result_that_its_writer_did_not_live_to_write_is_read_all_the_same(
+    ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node is completed, and whoever waits for it must not be told that nothing is there."""
+    work(ask, "gather")
+    address = "opentask://runs/audit-1/nodes/gather/result.json"
+    written = read_resource(ask.registry, address).text
+    monkeypatch.setattr(ask.registry.store, "read_file", lambda *_, **__: (b"", 0))
+
+    document = read_resource(ask.registry, address)
+    answer = ask("read_artifact", run_id="audit-1", path="nodes/gather/result.json", limit=20)
+
+    assert (document.text, document.note) == (written, None)
+    assert (answer["content"], answer["next_offset"], answer["bytes"]) == (written[:20], 20, len(written))
+
+
 def test_a_document_not_yet_written_is_empty_with_a_note(ask: Asker) -> None:
     """An error would read as a fault of the node, which only has not got so far."""
     document = read_resource(ask.registry, "opentask://runs/audit-1/nodes/gate/report.md")
