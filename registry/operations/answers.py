@@ -69,15 +69,16 @@ def mutated(outcome: Outcome, caller: Caller, **more: object) -> dict[str, objec
 
     None in `more` leaves the field out.
     """
-    run = outcome.run
+    run, ready = outcome.run, outcome.became_ready
     fields: dict[str, object] = {
         "run_status": run.state.status,
         "rev": outcome.rev,
-        "became_ready": outcome.became_ready[:_READY_NAMED],
-        "more_ready": len(outcome.became_ready[_READY_NAMED:]) or None,
+        "became_ready": ready[:_READY_NAMED],
+        "more_ready": len(ready[_READY_NAMED:]) or None,
         "skipped": outcome.skipped[:_READY_NAMED] or None,
         "warnings": outcome.warnings,
         **{name: value for name, value in more.items() if value is not None},
     }
-    fields.setdefault("next", next_calls(run, caller, now=clock.now()))
+    if "next" not in fields:
+        fields["next"] = next_calls(run, caller, now=clock.now())
     return fields

@@ -121,10 +121,14 @@ MIN_TOOLS: Final = (
 class Operations(Mapping[str, AnyOperation]):
     """All operations by name, each imported when it is first looked up."""
 
+    def __init__(self) -> None:
+        self._found: dict[str, AnyOperation] = {}
+
     def __getitem__(self, name: str) -> AnyOperation:
-        module = import_module(f".{_MODULES[name]}", __package__)
-        operation: AnyOperation = getattr(module, name.upper())
-        return operation
+        if name not in self._found:
+            module = import_module(f".{_MODULES[name]}", __package__)
+            self._found[name] = getattr(module, name.upper())
+        return self._found[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(_MODULES)
