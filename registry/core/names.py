@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 RunId = str
@@ -47,7 +48,8 @@ def own_session_key(agent_id: AgentId, run_id: RunId) -> str:
 
 def short_hash(text: str, length: int = 12) -> str:
     """Lower-case base32 of the text's sha256, for ids that a request makes the same twice."""
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:length]
+    digest = hashlib.sha256(text.encode()).digest()
+    return base64.b32encode(digest[: length * 5 // 8 + 1]).decode().lower()[:length]
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -64,6 +66,7 @@ def shown(text: str, length: int = 80) -> str:
     return cleaned if len(cleaned) <= length else cleaned[: length - 1] + "…"
 
 
+@lru_cache(maxsize=64)
 def iso(moment: datetime) -> str:
     """A moment as the registry writes it: UTC, ISO 8601 with offset, milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")

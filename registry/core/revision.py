@@ -4,19 +4,20 @@ Callers guard decisions with it, so it moves with what decisions rest on: status
 and the bindings. Heartbeats, notes, progress and messages leave it alone.
 """
 
+from operator import attrgetter
 from typing import Final
 
 from .run import NodeState, Refs, RunState
 
-_NODE: Final = (
+_of_node: Final = attrgetter(
     "status", "outcome", "title", "kind", "needs", "agent_id", "priority", "session_key", "child_session_key",
     "run_id", "attempt", "retry_count", "wait", "summary", "result", "depends_on", "hidden",
 )  # fmt: skip
-_STATE: Final = (
+_of_run: Final = attrgetter(
     "status", "title", "source_session_key", "source_agent_id", "delivery_context", "root_session_key",
     "planner_session_key", "driver_session_key", "cron_job_id", "tags", "group", "flow",
 )  # fmt: skip
-_REFS: Final = (
+_of_refs: Final = attrgetter(
     "cron_job_id", "source_session_key", "root_session_key", "planner_session_key", "driver_session_key",
     "driver_run_id", "node_sessions", "child_sessions", "node_run_ids",
 )  # fmt: skip
@@ -24,14 +25,14 @@ _REFS: Final = (
 
 def node_matters(old: NodeState | None, new: NodeState) -> bool:
     """Whether a node's change is one that decisions rest on."""
-    return old is None or (old is not new and any(getattr(old, name) != getattr(new, name) for name in _NODE))
+    return old is None or (old is not new and _of_node(old) != _of_node(new))
 
 
 def run_matters(old: RunState, new: RunState) -> bool:
     """Whether the run's own fields changed in a way that decisions rest on (nodes apart)."""
-    return any(getattr(old, name) != getattr(new, name) for name in _STATE)
+    return old is not new and _of_run(old) != _of_run(new)
 
 
 def refs_matter(old: Refs, new: Refs) -> bool:
     """Whether a binding changed."""
-    return old is not new and any(getattr(old, name) != getattr(new, name) for name in _REFS)
+    return old is not new and _of_refs(old) != _of_refs(new)
