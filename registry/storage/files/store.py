@@ -7,7 +7,7 @@ a new process each time waits for every import.
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -283,12 +283,10 @@ class FileStore:
             self._open.give_back(entry)
         raise no_such_run(run_id)
 
-    @contextmanager
-    def agent_locked(self, agent_id: AgentId, *, wait_s: float, op: str) -> Iterator[None]:
+    def agent_locked(self, agent_id: AgentId, *, wait_s: float, op: str) -> AbstractContextManager[None]:
         """The only claimer from an agent's queue; see the port."""
         self._require_writable()
-        with self._agents.locked(self._root_folder(), agent_id, wait_s=wait_s, op=op):
-            yield
+        return self._agents.locked(self._root_folder(), agent_id, wait_s=wait_s, op=op)
 
     def archived(self, run_id: RunId) -> RunState | None:
         """The state of an archived run; see the port."""
@@ -371,7 +369,7 @@ class FileStore:
 
     def run_dir(self, run_id: RunId) -> str:
         """Absolute path of the run's folder."""
-        return os.path.join(self.root, self.folders.place_of(run_id) or RUNS, run_id)
+        return f"{self.root}/{self.folders.place_of(run_id) or RUNS}/{run_id}"
 
     def control_lines(self, run_id: RunId) -> list[Bag]:
         """Every line of the inbox that is a JSON object."""

@@ -4,7 +4,7 @@ A row is a mapping of columns, so that a change writes the columns that differ a
 the indexes on those alone: a heartbeat in a run of a thousand nodes must not cost a thousand rows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -141,19 +141,25 @@ def parts(run: RunState) -> set[Part]:
     return {("workflow", run.workflow_id), *(("agent", agent) for agent in agents_of(run))}
 
 
-def has_same_parts(before: RunState, after: RunState) -> bool:
-    """Whether it is nobody else's run now."""
+def has_same_parts(before: RunState, after: RunState, changed: Iterable[NodeState]) -> bool:
+    """Whether it is nobody else's run now.
+
+    Args:
+        changed: Nodes that are not those of before.
+    """
     if (before.workflow_id, before.source_agent_id) != (after.workflow_id, after.source_agent_id):
         return False
     if len(before.nodes) == len(after.nodes):
-        changed = ((before.nodes.get(node.id), node) for node in after.changed_since(before))
-        if all(former is not None and _agents(former) == _agents(node) for former, node in changed):
+        pairs = ((before.nodes.get(node.id), node) for node in changed)
+        if all(former is not None and _agents(former) == _agents(node) for former, node in pairs):
             return True
     return parts(before) == parts(after)
 
 
-def _agents(node: NodeState) -> tuple[str | None, str | None]:
-    return node.agent_id, node.lease.owner if node.lease is not None else None
+def _agents(node: NodeState) -> set[str | None]:
+    """Whose work a node is; a claim by the agent that it is assigned to changes nothing of that."""
+    owner = node.lease.owner if node.lease is not None else None
+    return {node.agent_id or owner, owner or node.agent_id}
 
 
 def titles(run: RunState) -> str:
@@ -161,13 +167,17 @@ def titles(run: RunState) -> str:
     return titles_searched(run)
 
 
-def has_same_titles(before: RunState, after: RunState) -> bool:
-    """Whether nothing was named otherwise; the order of nodes does not count."""
+def has_same_titles(before: RunState, after: RunState, changed: Iterable[NodeState]) -> bool:
+    """Whether nothing was named otherwise; the order of nodes does not count.
+
+    Args:
+        changed: Nodes that are not those of before.
+    """
     if (before.title, before.tags, before.group) != (after.title, after.tags, after.group):
         return False
     nodes = before.nodes
     return len(nodes) == len(after.nodes) and all(
-        node.id in nodes and node.title == nodes[node.id].title for node in after.changed_since(before)
+        node.id in nodes and node.title == nodes[node.id].title for node in changed
     )
 
 
@@ -176,10 +186,9 @@ def differences(before: Row, after: Row) -> Row:
     return {column: value for column, value in after.items() if before[column] != value}
 
 
-def tags_text(tags: Iterable[str]) -> str:
+def tags_text(tags: Sequence[str]) -> str:
     """Tags in one text, in which each is found by `tag_part`."""
-    text = "".join(f"\x1f{tag}" for tag in tags)
-    return f"{text}\x1f" if text else ""
+    return "\x1f".join(("", *tags, "")) if tags else ""
 
 
 def tag_part(tag: str) -> str:

@@ -7,11 +7,13 @@ touched and taken away by whoever reads the run again.
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 from ...core.names import RunId, task_id
-from ...core.run import RunState
+from ...core.run import NodeState, RunState
 from ..files.layout import PRIVATE
 from . import rows, schema
 from .database import Database, IndexUnusable, are_own_folders
@@ -125,27 +127,27 @@ def _put_difference(
     columns = {**rows.state_row(after), **files._asdict()}
     if columns["wake_at"] == rows.wake_at(before):
         del columns["wake_at"]  # it has an index of its own, which SQLite writes whenever the column is named
-    sets = ", ".join(f"{column} = ?" for column in columns)
-    of_before = "run_id = ? AND place = ? AND log_size = ?"
-    written = connection.execute(
-        f"UPDATE runs SET {sets} WHERE {of_before}", (*columns.values(), after.run_id, rows.RUNS, base_size)
-    )
+    update = _updating("runs", "run_id = ? AND place = ? AND log_size = ?", tuple(columns))
+    written = connection.execute(update, (*columns.values(), after.run_id, rows.RUNS, base_size))
     if written.rowcount != 1:
         return False
+    changed = after.changed_since(before)
     if rows.links(before) != rows.links(after):
         _put_links(connection, _number(connection, after.run_id), after)
-    if not rows.has_same_parts(before, after):
+    if not rows.has_same_parts(before, after, changed):
         _put_parts(connection, _number(connection, after.run_id), after)
     elif (before.status, before.updated_at) != (after.status, after.updated_at):
         connection.execute(schema.PARTS_WENT_ON, (after.status, after.updated_at, after.run_id))
-    if not rows.has_same_titles(before, after):
+    if not rows.has_same_titles(before, after, changed):
         connection.execute(schema.PUT_TITLES, (after.run_id, rows.titles(after)))
-    _put_changed_nodes(connection, before, after)
+    _put_changed_nodes(connection, before, after, changed)
     return True
 
 
-def _put_changed_nodes(connection: sqlite3.Connection, before: RunState, after: RunState) -> None:
-    for node in after.changed_since(before):
+def _put_changed_nodes(
+    connection: sqlite3.Connection, before: RunState, after: RunState, changed: Iterable[NodeState]
+) -> None:
+    for node in changed:
         former, key = before.nodes.get(node.id), task_id(after.run_id, node.id)
         row = rows.node_row(after, node)
         if former is None:
@@ -210,5 +212,11 @@ def _insert(connection: sqlite3.Connection, table: str, row: Row) -> int:
 
 def _update(connection: sqlite3.Connection, table: str, key: str, value: object, row: Row) -> None:
     if row:
-        sets = ", ".join(f"{column} = ?" for column in row)
-        connection.execute(f"UPDATE {table} SET {sets} WHERE {key} = ?", (*row.values(), value))
+        connection.execute(_updating(table, f"{key} = ?", tuple(row)), (*row.values(), value))
+
+
+@lru_cache(maxsize=64)
+def _updating(table: str, which: str, columns: tuple[str, ...]) -> str:
+    """The statement that gives some columns new values; changes are of few kinds, each with columns of its own."""
+    sets = ", ".join(f"{column} = ?" for column in columns)
+    return f"UPDATE {table} SET {sets} WHERE {which}"
