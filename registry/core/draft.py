@@ -223,7 +223,7 @@ class Draft:
                 "last_at": self.at,
             }
         )
-        run = Run.model_construct(state=self.state, refs=self.refs, plan=self.plan, log=advanced)
+        run = before.model_copy(update={"state": self.state, "refs": self.refs, "plan": self.plan, "log": advanced})
         return Decision(run, tuple(self.events), tuple(self.files), self.answer, tuple(self.warnings))
 
 

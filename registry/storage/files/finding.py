@@ -175,7 +175,7 @@ def find(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
 
 
 def _seen(known: Loaded, seen: dict[str, Identity | None]) -> Loaded:
-    return known if seen == known.seen else replace(known, seen={**known.seen, **seen})
+    return known if seen.items() <= known.seen.items() else replace(known, seen={**known.seen, **seen})
 
 
 def _ending(known: Loaded, size: int) -> Loaded:

@@ -56,7 +56,7 @@ class Indexes:
 
     def _readable(self) -> "IndexReader | None":
         """The side of lists. A list must not make a registry of a folder that is none."""
-        if not self._is_kept or not os.path.isdir(os.path.join(self._root, RUNS)):
+        if not self._is_kept or not os.path.isdir(f"{self._root}/{RUNS}"):
             return None
         try:
             self._require_writable()

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Final
 
 from ...core.names import shown
@@ -80,6 +81,7 @@ def gone(path: str) -> StorageFault:
     )
 
 
+@lru_cache(maxsize=256)
 def components(path: str) -> tuple[str, ...]:
     """The parts of a run-relative path.
 
@@ -210,14 +212,11 @@ def read_all(descriptor: int, size: int | None = None) -> bytes:
 
 def read_at(descriptor: int, offset: int, size: int) -> bytes:
     """Up to `size` bytes from `offset`; fewer only at the end of the file."""
-    chunks: list[bytes] = []
-    while size > 0:
-        chunk = os.pread(descriptor, size, offset)
-        if not chunk:
-            break
-        chunks.append(chunk)
-        offset, size = offset + len(chunk), size - len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    found = os.pread(descriptor, size, offset) if size > 0 else b""
+    if len(found) == size or not found:
+        return found
+    # The system gives less than it is asked for at the end of the file, and of more than 2 GiB.
+    return found + read_at(descriptor, offset + len(found), size - len(found))
 
 
 def read_file(folder: int, path: str) -> bytes | None:
@@ -234,7 +233,7 @@ def read_file(folder: int, path: str) -> bytes | None:
         size = os.fstat(descriptor).st_size
         if size > WHOLE_BYTES_MAX:
             raise LimitExceeded(f"the file {shown(path)!r}", limit=WHOLE_BYTES_MAX, size=size)
-        return read_all(descriptor)
+        return read_all(descriptor, size)
     finally:
         os.close(descriptor)
 

@@ -26,7 +26,7 @@ _MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}")
 def months(root: str) -> list[str]:
     """The archive's folders, newest first."""
     try:
-        names = os.listdir(os.path.join(root, ARCHIVE))
+        names = os.listdir(f"{root}/{ARCHIVE}")
     except OSError:
         return []
     return sorted((name for name in names if is_month(name)), reverse=True)
@@ -94,7 +94,7 @@ class FileFolders:
         from ..index.folders import Stamp
 
         try:
-            found = os.stat(os.path.join(self._root, place))
+            found = os.stat(f"{self._root}/{place}")
         except OSError:
             return None
         return Stamp(found.st_mtime_ns, found.st_nlink)
@@ -110,7 +110,7 @@ class FileFolders:
     def changed_ns(self, run_id: RunId, place: str) -> int:
         """About when a run changed last; 0 where it is gone."""
         try:
-            return os.stat(os.path.join(self._root, place, run_id), follow_symlinks=False).st_mtime_ns
+            return os.stat(f"{self._root}/{place}/{run_id}", follow_symlinks=False).st_mtime_ns
         except OSError:
             return 0
 
@@ -127,7 +127,7 @@ class FileFolders:
         """The run's files as they are; None where its folder is gone."""
         from ..index.rows import Files
 
-        folder = os.path.join(self._root, place, run_id)
+        folder = f"{self._root}/{place}/{run_id}"
         try:
             trail: os.stat_result | None = os.stat(f"{folder}/{TRAIL}", follow_symlinks=False)
         except OSError:
