@@ -70,7 +70,7 @@ class Brief:
     rest: tuple[str, int] | None = None
 
 
-def brief_of(registry: Registry, run: Run, node: NodeState) -> Brief:
+def brief_of(registry: Registry, run: Run, node: NodeState, *, run_dir: str) -> Brief:
     """The handoff where one was written, else the run's folder and the assignment.
 
     A handoff holds the assignment as it was when it was written. One without the present one, because the
@@ -81,7 +81,7 @@ def brief_of(registry: Registry, run: Run, node: NodeState) -> Brief:
     text = _handoff_text(registry, run.state.run_id, path)
     if text and asked in text:
         return _brief("", text, rest=path)
-    head = f"Run folder: {registry.store.run_dir(run.state.run_id)}\n\n{asked}"
+    head = f"Run folder: {run_dir}\n\n{asked}"
     return _brief(f"{head}\n\n---\n\n", text, rest=path) if text else _brief(head, "")
 
 

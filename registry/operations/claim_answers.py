@@ -119,7 +119,8 @@ def claimed(
     registry, run = caller.registry, outcome.run
     node = run.node(str(outcome.answer["nodeId"]))
     fence = str(outcome.answer["fence"])
-    brief = brief_of(registry, run, node)
+    run_dir = registry.store.run_dir(run.state.run_id)
+    brief = brief_of(registry, run, node, run_dir=run_dir)
     owner = node.lease.owner if node.lease is not None else agent_id
     answer = ClaimNodeResult.model_validate(
         mutated(
@@ -144,7 +145,7 @@ def claimed(
             inputs=(),
             earlier_attempts=attempts_of(node),
             outputs=outputs_of(run, node.id),
-            node_dir=f"{registry.store.run_dir(run.state.run_id)}/nodes/{node.id}",
+            node_dir=f"{run_dir}/nodes/{node.id}",
             messages=messages_view(run.state, node.id) or None,
             holding=_also_held(run, node.id, owner) if held is None else _held_besides(held, run.state.run_id, node.id),
             repeated=True if outcome.repeated else None,
@@ -158,6 +159,8 @@ def _with_inputs(
     caller: Caller, run: Run, node: NodeState, answer: ClaimNodeResult, *, inline: bool
 ) -> ClaimNodeResult:
     rows, further = inputs_of(caller.registry, run, node)
+    if not rows and not further:
+        return answer
     shown = fit(rows, beside=answer, limit=len(rows) or 1, keep=40) if rows else ()
     more = len(rows) - len(shown) + further
     answer = answer.model_copy(update={"inputs": shown, "more_inputs": more or None})
