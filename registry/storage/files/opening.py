@@ -212,11 +212,14 @@ def read_all(descriptor: int, size: int | None = None) -> bytes:
 
 def read_at(descriptor: int, offset: int, size: int) -> bytes:
     """Up to `size` bytes from `offset`; fewer only at the end of the file."""
-    found = os.pread(descriptor, size, offset) if size > 0 else b""
-    if len(found) == size or not found:
-        return found
-    # The system gives less than it is asked for at the end of the file, and of more than 2 GiB.
-    return found + read_at(descriptor, offset + len(found), size - len(found))
+    chunks: list[bytes] = []
+    while size > 0:
+        chunk = os.pread(descriptor, size, offset)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        offset, size = offset + len(chunk), size - len(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def read_file(folder: int, path: str) -> bytes | None:
