@@ -12,7 +12,7 @@ from registry.core.record import Bag
 from registry.core.run import Run
 from registry.formats.event_line import sealed
 from registry.formats.trail import Line
-from registry.storage.files import checkpoints, finding
+from registry.storage.files import checkpoints, finding, opening
 from registry.storage.files.handles import OpenRun
 from registry.storage.files.store import FileStore
 from tests.storage.given import Clock, created, given_run, moved, noted
@@ -70,6 +70,18 @@ def with_snapshot(lines: list[bytes]) -> list[int]:
     return [number for number, line in enumerate(lines) if "snapshot" in json.loads(line)]
 
 
+def counted_snapshots(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    made: list[Run] = []
+    real = patch.snapshot
+
+    def counted(run: Run) -> Document:
+        made.append(run)
+        return real(run)
+
+    monkeypatch.setattr(checkpoints, "snapshot", counted)
+    return made
+
+
 def test_the_newest_snapshot_is_where_reading_begins(
     store: FileStore, again: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,14 +111,7 @@ def test_snapshots_make_a_trail_little_longer(store: FileStore, folder: Path, mo
     lines = lines_of(folder)
     size = max(len(lines[number]) for number in with_snapshot(lines))
     monkeypatch.setattr(checkpoints, "TIMES_SNAPSHOT", 40)
-    made: list[Run] = []
-    real = patch.snapshot
-
-    def counted(run: Run) -> Document:
-        made.append(run)
-        return real(run)
-
-    monkeypatch.setattr(checkpoints, "snapshot", counted)
+    made = counted_snapshots(monkeypatch)
     fresh = FileStore(str(folder.parent.parent), now=Clock(), durability="process", keeps_index=False)
     note(fresh, 250)
 
@@ -126,8 +131,10 @@ def test_a_snapshot_too_large_for_a_mutation_is_left_out(
     """A change must not fail by what nobody asked for."""
     monkeypatch.setattr(checkpoints, "MUTATION_BYTES_MAX", (1 << 20) + 100)
     known = with_snapshot(lines_of(folder))
+    made = counted_snapshots(monkeypatch)
     note(store, 60)
     assert with_snapshot(lines_of(folder)) == known
+    assert 0 < len(made) < 6
 
 
 def test_a_copied_snapshot_takes_nothing_back(store: FileStore, again: FileStore, folder: Path) -> None:
@@ -160,14 +167,26 @@ def test_what_others_wrote_is_not_forgotten(store: FileStore, again: FileStore, 
     assert adopted.lines[0].event.message == "by hand"
 
 
-def test_words_that_look_like_a_snapshot_are_none(store: FileStore, again: FileStore, folder: Path) -> None:
-    """Reading from the end must not trust what a payload says."""
+def test_words_that_look_like_a_snapshot_are_none(
+    store: FileStore, again: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading from the end must not trust what a payload says, nor take long over it."""
+    monkeypatch.setattr(checkpoints, "EVERY_BYTES", 1 << 30)
     looks: Bag = {"a": 1, "snapshot": {"log": {"offset": 0}, "state": {}}, "patch": {}}
-    note(store, 5, payload=looks)
+    note(store, 50, payload=looks)
     before = store.read("demo-1").run
     lose_projections(folder)
+    read: list[int] = []
+    real = opening.read_at
+
+    def counted(trail: int, offset: int, size: int) -> bytes:
+        read.append(size)
+        return real(trail, offset, size)
+
+    monkeypatch.setattr(checkpoints, "read_at", counted)
 
     assert again.read("demo-1").run == before
+    assert sum(read) < 50 * 9_000 + (folder / "events.jsonl").stat().st_size * 2
 
 
 def test_damage_before_a_snapshot_stops_nobody_and_is_told(store: FileStore, again: FileStore, folder: Path) -> None:

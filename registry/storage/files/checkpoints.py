@@ -29,6 +29,7 @@ _ROOM_BYTES: Final = 1 << 20
 
 _KEY: Final = b',"snapshot":{'
 _BLOCK_BYTES: Final = 1 << 20
+_NEAR_BYTES: Final = 4 << 10
 
 
 def restart_body(run: Run, *, control: int) -> Document:
@@ -56,7 +57,8 @@ def checkpoint_body(entry: OpenRun, mark: Mark, decision: Decision, *, control: 
     body: Document = {"snapshot": {**snapshot(run), "log": log}}
     size = len(to_json(body))
     if size > MUTATION_BYTES_MAX - _ROOM_BYTES or size * TIMES_SNAPSHOT > grown:
-        entry.checkpoint_from = mark.snapshot + size * TIMES_SNAPSHOT
+        # A large run is not to be written out with every change to see that it is large.
+        entry.checkpoint_from = max(mark.snapshot + size * TIMES_SNAPSHOT, offset + EVERY_BYTES)
         return {}
     return body
 
@@ -82,34 +84,30 @@ def newest_checkpoint(entry: OpenRun, end: int) -> int:
     while entry.trail is not None and top > 0:
         start = max(0, top - _BLOCK_BYTES)
         text = read_at(entry.trail, start, top - start)
-        at = text.rfind(_KEY)
-        if at < 0:
-            # The key may lie across the border to the block before.
-            top = start + len(_KEY) - 1 if start else 0
-            continue
-        begin = _line_begin(entry, start + at)
-        line = read_sealed(_line_from(entry, begin, end))
-        if line is not None and is_checkpoint(line, begin):
-            return begin
-        top = begin
+        at = len(text)
+        while (at := text.rfind(_KEY, 0, at)) >= 0:
+            begin, line = _line_around(entry.trail, start + at, end)
+            if (sealed := read_sealed(line)) is not None and is_checkpoint(sealed, begin):
+                return begin
+            # What a payload says is no snapshot of ours, however often it says it.
+            at = max(0, begin - start)
+        # The key may lie across the border to the block before.
+        top = start + len(_KEY) - 1 if start else 0
     return 0
 
 
-def _line_begin(entry: OpenRun, at: int) -> int:
-    """Where the line begins that an offset lies in."""
-    assert entry.trail is not None
-    while at > 0:
-        start = max(0, at - _BLOCK_BYTES)
-        newline = read_at(entry.trail, start, at - start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        at = start
-    return 0
+def _line_around(trail: int, at: int, end: int) -> tuple[int, bytes]:
+    """Where the line begins that an offset lies in, and its bytes without the newline.
 
-
-def _line_from(entry: OpenRun, begin: int, end: int) -> bytes:
-    """A line without its newline; empty where it has none, for then it was never acknowledged."""
-    assert entry.trail is not None
-    text = read_at(entry.trail, begin, min(MUTATION_BYTES_MAX, end - begin))
-    newline = text.find(b"\n")
-    return text[:newline] if newline >= 0 else b""
+    Empty where it has no newline, for then it was never acknowledged, and where it is too long to be a checkpoint.
+    """
+    reach = _NEAR_BYTES
+    while True:
+        start = max(0, at - reach)
+        text = read_at(trail, start, min(end, at + reach) - start)
+        begin, newline = text.rfind(b"\n", 0, at - start) + 1, text.find(b"\n", at - start)
+        if (begin or not start) and newline >= 0:
+            return start + begin, text[begin:newline]
+        if reach > MUTATION_BYTES_MAX or (start == 0 and at + reach >= end):
+            return start + begin, b""
+        reach *= 8
