@@ -41,7 +41,8 @@ class StateHead:
     """What `log` of state.json says: the numbers of the run and which other files belong to it.
 
     `lock`, `plan` and `refs` are short hashes of workflow.lock.md, the cached plan and refs.json;
-    `lock_is_behind`: workflow.lock.md could not be written when the plan changed.
+    `lock_is_behind`: workflow.lock.md could not be written when the plan changed; `unwritten`: nodes
+    whose result.json could not be.
     """
 
     log: Log
@@ -50,6 +51,7 @@ class StateHead:
     plan: str = ""
     refs: str = ""
     lock_is_behind: bool = False
+    unwritten: frozenset[NodeId] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,8 @@ def _head_document(head: StateHead) -> dict[str, Json]:
     }
     if head.lock_is_behind:
         document["lockIsBehind"] = True
+    if head.unwritten:
+        document["unwritten"] = cast(Json, sorted(head.unwritten))
     if head.mark.unadopted:
         document["foreign"] = [list(span) for span in head.mark.unadopted]
     return document
@@ -221,6 +225,7 @@ def _head_of(document: Document) -> StateHead:
         plan=texts["plan"],
         refs=texts["refs"],
         lock_is_behind=bool(document.get("lockIsBehind")),
+        unwritten=frozenset(cast("list[str]", document.get("unwritten", []))),
     )
 
 

@@ -1,6 +1,7 @@
 """A run whose projections are lost is read from the newest snapshot in its trail, and nothing is lost by that."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from registry.core.record import Bag
 from registry.core.run import Run
 from registry.formats.event_line import sealed
 from registry.formats.trail import Line
-from registry.storage.files import checkpoints, finding, opening
+from registry.storage.files import checkpoints, mutating, opening, walking
 from registry.storage.files.handles import OpenRun
 from registry.storage.files.store import FileStore
 from tests.storage.given import Clock, created, given_run, moved, noted
@@ -91,13 +92,13 @@ def test_the_newest_snapshot_is_where_reading_begins(
     assert len(found) > 2
     assert all("patch" in json.loads(lines[number]) for number in found[1:])
     begun: list[int] = []
-    real = finding.trail_lines
+    real = walking.trail_lines
 
     def noted_lines(entry: OpenRun, start: int, end: int) -> Iterator[Line]:
         begun.append(start)
         return real(entry, start, end)
 
-    monkeypatch.setattr(finding, "trail_lines", noted_lines)
+    monkeypatch.setattr(walking, "trail_lines", noted_lines)
     lose_projections(folder)
 
     assert again.read("demo-1").run == before
@@ -125,16 +126,16 @@ def test_snapshots_make_a_trail_little_longer(store: FileStore, folder: Path, mo
     fresh.close()
 
 
-def test_a_snapshot_too_large_for_a_mutation_is_left_out(
+def test_no_change_fails_for_the_snapshot_beside_it(
     store: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change must not fail by what nobody asked for."""
-    monkeypatch.setattr(checkpoints, "MUTATION_BYTES_MAX", (1 << 20) + 100)
+    """What nobody asked for may take only what the change leaves of its limit."""
     known = with_snapshot(lines_of(folder))
+    monkeypatch.setattr(mutating, "MUTATION_BYTES_MAX", 4_000)
     made = counted_snapshots(monkeypatch)
-    note(store, 60)
+    note(store, 60, payload={"fill": "x" * 3_000})
     assert with_snapshot(lines_of(folder)) == known
-    assert 0 < len(made) < 6
+    assert 0 < len(made) <= 60 * 3_400 // EVERY + 1
 
 
 def test_a_copied_snapshot_takes_nothing_back(store: FileStore, again: FileStore, folder: Path) -> None:
@@ -217,6 +218,50 @@ def test_lines_missing_before_a_snapshot_lose_nothing(store: FileStore, again: F
     assert "Nothing that was acknowledged is lost" in told[-1]
     assert again.read("demo-1").run.state.nodes == before.state.nodes
     assert again.validate("demo-1") == []
+
+
+def test_a_line_that_is_readable_and_wrong_rolls_nothing_back(store: FileStore, again: FileStore, folder: Path) -> None:
+    """A repair may guess at a broken line; what is proved behind it is no guess."""
+    lines = lines_of(folder)
+    started = next(number for number, line in enumerate(lines) if b'"node.started"' in line)
+    assert with_snapshot(lines)[-1] > started
+    before = store.read("demo-1").run
+    lines[started] = lines[started].replace(b'"status"],"running"', b'"status"],"skipped"')
+    put(folder, lines)
+    lose_projections(folder)
+
+    again.care.restore("demo-1", wait_s=5)
+    assert again.read("demo-1").run.state.nodes == before.state.nodes
+    assert again.validate("demo-1") == []
+
+
+def test_a_beginning_that_was_cut_off_is_missed(store: FileStore, again: FileStore, folder: Path) -> None:
+    """A trail that happens to begin with a snapshot beside a patch proves nothing of what was before."""
+    before, lines = store.read("demo-1").run, lines_of(folder)
+    put(folder, lines[with_snapshot(lines)[1] :])
+
+    assert again.read("demo-1").run.state == before.state
+    assert again.validate("demo-1")[0].code == "log_corrupt"
+    again.care.restore("demo-1", wait_s=5)
+    again.care.tidy("demo-1", wait_s=5)
+    assert again.validate("demo-1") == []
+    assert again.read("demo-1").run.state.nodes == before.state.nodes
+
+
+def test_lines_that_wait_are_heard_whatever_else_is_lost(store: FileStore, again: FileStore, folder: Path) -> None:
+    """The plan's cache is disposable, and a fold from the newest snapshot does not meet what lies before it."""
+    with open(folder / "events.jsonl", "ab") as file:
+        file.write(b'{"event":"note.hand","message":"by hand"}\n')
+    note(store, 1)
+    lines = lines_of(folder)
+    lines[3] = lines[3].replace(b'"actor"', b'"bctor"')
+    put(folder, lines)
+    store.care.restore("demo-1", wait_s=5)
+    assert json.loads((folder / "state.json").read_bytes())["log"]["foreign"]
+    shutil.rmtree(folder.parent.parent / ".opentask")
+
+    with again.locked("demo-1", wait_s=5, op="test") as session:
+        assert session.foreign_lines() is not None
 
 
 def test_damage_behind_a_snapshot_is_damage(store: FileStore, again: FileStore, folder: Path) -> None:

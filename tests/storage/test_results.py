@@ -160,6 +160,20 @@ def test_a_result_of_an_earlier_attempt_is_replaced(store: FileStore, tmp_path: 
     assert json.loads(place.read_bytes())["payload"] == {"found": 3, "attempt": 2}
 
 
+def test_a_repair_keeps_a_result_of_an_earlier_attempt(store: FileStore, tmp_path: Path) -> None:
+    """What a repair replaces lies beside it, whatever it is."""
+    store.create(created(given_run()))
+    complete(store, attempt=2)
+    place = tmp_path / "runs" / "demo-1" / PATH
+    earlier = b'{"status": "failed", "payload": {"attempt": 1}}'
+    place.write_bytes(earlier)
+
+    store.care.tidy("demo-1", wait_s=5)
+
+    assert json.loads(place.read_bytes())["payload"] == {"found": 3, "attempt": 2}
+    assert earlier in [path.read_bytes() for path in place.parent.iterdir()]
+
+
 @pytest.mark.parametrize("text", [b"", bytes(200)])
 def test_a_result_of_which_only_the_name_is_left_is_made_again(store: FileStore, folder: Path, text: bytes) -> None:
     """A loss of power keeps a name and loses the bytes."""
@@ -211,8 +225,12 @@ def test_a_result_that_finds_no_room_is_a_warning_and_comes_later(store: FileSto
     assert committed.warnings == (told,)
     assert store.read("demo-1").run.node("n0").status == "completed"
     assert not (tmp_path / "runs" / "demo-1" / PATH).exists()
-    assert change(store) == ()
+    with opened(tmp_path) as another:  # of which nobody told
+        assert change(another) == ()
     assert (tmp_path / "runs" / "demo-1" / PATH).exists()
+    with store.locked("demo-1", wait_s=5, op="test") as session:
+        session.commit(noted(session.run))
+    assert "unwritten" not in json.loads((tmp_path / "runs" / "demo-1" / "state.json").read_bytes())["log"]
 
 
 def test_a_folder_in_its_place_is_told_and_set_aside_by_a_repair(store: FileStore, tmp_path: Path) -> None:

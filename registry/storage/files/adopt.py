@@ -19,7 +19,6 @@ from ...formats.legacy import EarlierFiles, run_of_earlier
 from ...formats.trail import Line, Torn, lines_in
 from .. import failpoints
 from . import atomic
-from .finding import trail_lines
 from .handles import Loaded, OpenRun
 from .layout import EARLIER_REFS, PLAN, REFS, STATE
 from .mutating import mutate
@@ -27,6 +26,7 @@ from .opening import read_at, read_file
 from .projecting import Place, short_sha
 from .repair import keep_torn, restarted
 from .syncing import sync
+from .walking import trail_lines
 
 _SOMEBODY: Final = Actor(kind="unknown", id="file", via="file")
 _LINES_MAX: Final = 256

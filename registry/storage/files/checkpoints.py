@@ -24,8 +24,6 @@ EVERY_BYTES: Final = 1 << 20
 """So much trail is read in some forty milliseconds."""
 TIMES_SNAPSHOT: Final = 16
 """A snapshot follows so many times its own size of trail, which it makes longer by a sixteenth at most."""
-_ROOM_BYTES: Final = 1 << 20
-"""Left of what a mutation may have, for what else it carries."""
 
 _KEY: Final = b',"snapshot":{'
 _BLOCK_BYTES: Final = 1 << 20
@@ -41,12 +39,15 @@ def restart_body(run: Run, *, control: int) -> Document:
     return {"snapshot": {**snapshot(run), "log": {"stateRev": run.log.state_rev, "control": control}}}
 
 
-def checkpoint_body(entry: OpenRun, mark: Mark, decision: Decision, *, control: int, offset: int) -> Document:
+def checkpoint_body(
+    entry: OpenRun, mark: Mark, decision: Decision, *, control: int, offset: int, room: int
+) -> Document:
     """What a mutation carries beside its patch, which stands before it; empty unless a snapshot is due.
 
     Args:
         mark: How far the run was folded before it.
         offset: Where its lines are to begin. A copy of them elsewhere is no checkpoint.
+        room: Bytes that it may take.
     """
     grown = offset - mark.snapshot
     # What others wrote and nobody adopted yet would be forgotten by whoever begins behind it.
@@ -56,7 +57,7 @@ def checkpoint_body(entry: OpenRun, mark: Mark, decision: Decision, *, control: 
     log: Document = {"stateRev": run.log.state_rev, "control": control, "offset": offset}
     body: Document = {"snapshot": {**snapshot(run), "log": log}}
     size = len(to_json(body))
-    if size > MUTATION_BYTES_MAX - _ROOM_BYTES or size * TIMES_SNAPSHOT > grown:
+    if size > room or size * TIMES_SNAPSHOT > grown:
         # A large run is not to be written out with every change to see that it is large.
         entry.checkpoint_from = max(mark.snapshot + size * TIMES_SNAPSHOT, offset + EVERY_BYTES)
         return {}

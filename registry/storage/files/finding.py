@@ -6,24 +6,22 @@ trail is folded from its newest snapshot. What is amiss is told, not mended (`re
 """
 
 import errno
-import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ...core.result import results_since
 from ...core.run import Log, Run, RunState
-from ...formats.event_line import read_object, read_sealed, tip_bytes
-from ...formats.fold import Fold, Mark
+from ...formats.event_line import read_sealed, tip_bytes
+from ...formats.fold import Mark
 from ...formats.projections import RefsFile, StateFile, is_intact, read_plan, read_refs, read_state
-from ...formats.trail import Damage, Line, Mutation, Scanner, Torn, is_repair, lines_in
-from .checkpoints import holds, newest_checkpoint
+from ...formats.trail import Damage, Torn
+from .checkpoints import newest_checkpoint
 from .handles import Identity, Loaded, OpenRun
 from .layout import REFS, STATE
 from .opening import read_at
 from .syncing import sync_bytes
 from .vouching import cached_plan, claimed_numbers, of_folder, projection_text, vouched
+from .walking import Walk
 
-_CHUNK_BYTES = 1 << 20
 _LAST_LINE_BYTES = 4 << 10
 
 
@@ -57,100 +55,6 @@ class Found:
     def is_clean(self) -> bool:
         """Whether nothing is amiss, so that what was folded may be remembered as it is."""
         return not (self.torn or self.open_line or self.damage or self.edited or self.lost or self.is_behind)
-
-
-def chunks(descriptor: int | None, start: int, end: int, *, size: int = _CHUNK_BYTES) -> Iterator[bytes]:
-    """The bytes of a file between two offsets, so many at a time."""
-    while descriptor is not None and start < end:
-        chunk = read_at(descriptor, start, min(size, end - start))
-        if not chunk:
-            return
-        yield chunk
-        start += len(chunk)
-
-
-def trail_lines(entry: OpenRun, start: int, end: int, *, chunk: int = _CHUNK_BYTES) -> Iterator[Line]:
-    """The lines of a run's trail between two offsets, read so many bytes at a time."""
-    return lines_in(chunks(entry.trail, start, end, size=chunk), start)
-
-
-class Walk:
-    """A fold over a stretch of the trail, with what else lay there."""
-
-    def __init__(
-        self,
-        entry: OpenRun,
-        run: Run | None,
-        mark: Mark,
-        end: int,
-        follow: Callable[[Mutation], None] | None = None,
-    ) -> None:
-        # Lines behind the mark are met again on this walk.
-        unadopted = tuple(span for span in mark.unadopted if span[0] < mark.offset)
-        self.fold = Fold(run, replace(mark, unadopted=unadopted))
-        self.torn: list[Torn] = []
-        self.damage: Damage | None = None
-        self.open_line = False
-        self.imitated_at: int | None = None
-        """Offset of the first line since the last mutation that ends as ours do, but wrongly."""
-        self.imitated_rev: float = 0
-        """The mutation that line says it is of; one that cannot be read says nothing and proves no damage."""
-        self._run_id = entry.run_id
-        start = mark.offset
-        scanner = Scanner(run.log.seq if run else None, run.log.rev if run else 0)
-        take = self.fold.take
-        for piece in scanner.pieces(trail_lines(entry, start, end)):
-            if isinstance(piece, Mutation):
-                self.imitated_at = None
-                if follow is not None:
-                    follow(piece)
-                try:
-                    take(piece)
-                    if follow is not None and not holds(entry.run_id, self.fold, piece.last):
-                        raise ValueError("a snapshot is not what the lines before it lead to")
-                except (ValueError, KeyError):
-                    log = self.fold.log
-                    self.damage = self.damage or Damage(piece.offset, log.seq, log.seq + 1)
-                    continue
-                if "snapshot" in piece.lines[-1] and is_repair(piece):
-                    # What was amiss before it was judged then, and the run does not rest on it any more.
-                    self.damage = None
-                    self.torn.clear()
-            elif isinstance(piece, Torn):
-                self.torn.append(piece)
-            elif isinstance(piece, Damage):
-                self.damage = self.damage or piece
-            else:
-                # What lies before the first snapshot was adopted with it.
-                if self.fold.is_started:
-                    self.fold.leave((piece.line.offset, len(piece.line.raw)))
-                self.open_line = not piece.line.raw.endswith(b"\n")
-                if piece.imitates and self.imitated_at is None:
-                    self.imitated_at, self.imitated_rev = piece.line.offset, _claimed_rev(piece.line)
-
-    def run(self) -> Run | None:
-        """The run at the end of the stretch; None where none can be built."""
-        if not self.fold.is_started:
-            return None
-        try:
-            run = self.fold.run()
-        except ValueError:
-            log = self.fold.log
-            self.damage = self.damage or Damage(self.fold.mark.offset, log.seq, log.seq + 1)
-            return None
-        state = of_folder(self._run_id, run.state)
-        return run if state is run.state else run.model_copy(update={"state": state})
-
-
-def _claimed_rev(line: Line) -> float:
-    """Past every other where a line cannot be read, as one that a loss of power left half written."""
-    rev = (read_object(line.raw) or {}).get("rev")
-    return rev if isinstance(rev, int) else math.inf
-
-
-def fold_whole(entry: OpenRun, follow: Callable[[Mutation], None]) -> Walk:
-    """The whole trail, folded from its beginning, whatever the projections say."""
-    return Walk(entry, None, Mark(), entry.trail_size, follow)
 
 
 def find_anew(entry: OpenRun, root: int) -> Found | None:
@@ -267,7 +171,7 @@ def _cold(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
         return _rolled(entry, base, size, edited=edited, is_behind=behind or bool(edited), synced=synced)
     if synced:
         make_durable(entry)
-    found = _folded_whole(entry, root, state, refs, size, edited=edited, seen=seen)
+    found = _folded_whole(entry, root, state, refs, size, text=texts[STATE] or b"", edited=edited, seen=seen)
     return found and replace(found, loaded=found.loaded and found.loaded.doubting())
 
 
@@ -301,6 +205,7 @@ def _base(
         refs=head.refs,
         refs_offset=refs.offset,
         lock_is_behind=head.lock_is_behind,
+        unwritten=head.unwritten,
         seen=seen,
     )
 
@@ -333,14 +238,18 @@ def _folded_whole(
     refs: RefsFile | None,
     size: int,
     *,
+    text: bytes,
     edited: tuple[tuple[str, bytes], ...],
     seen: dict[str, Identity | None],
 ) -> Found | None:
     head = state.head if state is not None else None
-    begin = head.mark.snapshot if head is not None and head.mark.offset <= size else newest_checkpoint(entry, size)
-    walk = Walk(entry, None, Mark(offset=begin), size)
+    if head is not None and head.mark.offset <= size:
+        begin = Mark(offset=head.mark.snapshot, unadopted=head.mark.unadopted)
+    else:
+        begin = Mark(offset=newest_checkpoint(entry, size))
+    walk = Walk(entry, None, begin, size)
     run = walk.run()
-    if run is None and begin:
+    if run is None and begin.offset:
         walk = Walk(entry, None, Mark(), size)
         run = walk.run()
     torn = tuple(walk.torn)
@@ -375,17 +284,17 @@ def _folded_whole(
             has_bindings=kept.has_bindings,
             is_behind=True,
         )
-    damage = walk.damage or _cut(entry, run, refs, size)
+    damage = walk.damage or _cut(text, run, refs, size)
     if run is None:
         return None if damage is None else Found(None, size, damage=damage)
     loaded = Loaded(run, walk.fold.mark, lock=head.lock if head else "", lock_is_behind=True, seen=seen)
     return Found(loaded, size, torn, walk.open_line, damage=damage, edited=edited, is_behind=True)
 
 
-def _cut(entry: OpenRun, run: Run | None, refs: RefsFile | None, size: int) -> Damage | None:
+def _cut(state: bytes, run: Run | None, refs: RefsFile | None, size: int) -> Damage | None:
     """That a trail lost its end, where the state can no longer stand for what is missing."""
     log = run.log if run is not None else Log()
-    claimed = claimed_numbers(entry, refs, log)
+    claimed = claimed_numbers(state, refs, log)
     return Damage(size, log.seq, claimed.seq + 1) if claimed.rev > log.rev else None
 
 

@@ -10,9 +10,9 @@ from ...formats.event_line import event_of, number, place_in_mutation, read_obje
 from ...formats.fold import Mark
 from ...formats.trail import Line, Mutation, Scanner, unglued
 from ..port import LoggedEvent
-from .finding import Walk, trail_lines
 from .handles import OpenRun
 from .telling import damage_in_words
+from .walking import Walk, trail_lines
 
 _NEAR_BYTES = 64 << 10
 

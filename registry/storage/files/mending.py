@@ -21,7 +21,6 @@ from ...formats.fold import Mark, without
 from ...formats.projections import is_intact
 from .. import failpoints
 from . import atomic, results
-from .finding import fold_whole
 from .handles import Loaded, OpenRun
 from .layout import CONTROL, LOCK, NODES, PLAN, REFS, STATE, TORN, TRAIL
 from .mutating import mutate
@@ -33,6 +32,7 @@ from .surroundings import kind_of, leftovers, nodes_that_are_none
 from .telling import BINDINGS_LOST, edited, no_run_left
 from .validate import judged, projection_problems
 from .vouching import projection_text
+from .walking import fold_whole
 
 _FILES: Final = (STATE, REFS, PLAN, CONTROL)
 _FOLDERS: Final = (NODES, TORN)
@@ -262,7 +262,7 @@ def _make_results(place: Place, entry: OpenRun, run: Run) -> list[str]:
     for one in found:
         with suppress(OSError), parent_of(entry.folder, one.path) as (folder, name):
             told += _set_aside(place, folder, name, wanted=stat.S_ISREG)
-    failed, said = results.restore(entry, run, found, stamp=place.stamp())
+    failed, said = results.restore(entry, run, found, stamp=place.stamp(), keeps_earlier=True)
     made = [one.path for one in found if one.node.id not in failed]
     listed = ", ".join(shown(path) for path in made[:5])
     return [*told, *said, *([f"projected: {listed} made anew from the trail"] if made else [])]

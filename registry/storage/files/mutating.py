@@ -46,17 +46,10 @@ def mutate(
     assert run.log.seq == before.log.seq + len(decision.events), "a decision counts its events"
     judged = known.mark.control if control is None else control
     ends_at = known.mark.offset if end is None else end
-    body = restart_body(run, control=judged) if restart else _body(entry, known, decision, judged, ends_at)
-    chunk = seal(
-        decision.events,
-        run_id=run.state.run_id,
-        after_seq=before.log.seq,
-        rev=run.log.rev,
-        body=body,
-        op_id=op_id,
-    )
-    if len(chunk) > MUTATION_BYTES_MAX and not restart:
-        raise LimitExceeded("the change as a whole", limit=MUTATION_BYTES_MAX, size=len(chunk))
+    if restart:
+        chunk, begins_at = _sealed(before, decision, restart_body(run, control=judged), op_id), None
+    else:
+        chunk, begins_at = _with_patch(entry, known, decision, control=judged, offset=ends_at, op_id=op_id)
     is_marked = mark_changing(place, entry)
     try:
         offset = _written(place, entry, decision, chunk, ends_at)
@@ -67,7 +60,7 @@ def mutate(
         raise
     mark = Mark(
         offset=offset + len(chunk),
-        snapshot=offset if "snapshot" in body and (restart or offset == ends_at) else known.mark.snapshot,
+        snapshot=offset if restart or offset == begins_at else known.mark.snapshot,
         control=judged,
         tip=crc_of(chunk[:-1]),
         unadopted=_unadopted(known.mark, chunk, start=ends_at, offset=offset),
@@ -96,11 +89,31 @@ def _written(place: Place, entry: OpenRun, decision: Decision, chunk: bytes, end
     return offset
 
 
-def _body(entry: OpenRun, known: Loaded, decision: Decision, judged: int, offset: int) -> Document:
-    """The patch, and beside it a snapshot where one is due."""
-    patch = _patch_body(known.run, decision.run, known.mark.control, judged)
-    beside = checkpoint_body(entry, known.mark, decision, control=judged, offset=offset)
-    return {"patch": {}, **patch, **beside} if beside else patch
+def _with_patch(
+    entry: OpenRun, known: Loaded, decision: Decision, *, control: int, offset: int, op_id: str | None
+) -> tuple[bytes, int | None]:
+    """The lines of a mutation with its patch and, where one is due, a snapshot; with that, where a fold may begin."""
+    patch = _patch_body(known.run, decision.run, known.mark.control, control)
+    chunk = _sealed(known.run, decision, patch, op_id)
+    if len(chunk) > MUTATION_BYTES_MAX:
+        raise LimitExceeded("the change as a whole", limit=MUTATION_BYTES_MAX, size=len(chunk))
+    room = MUTATION_BYTES_MAX - len(chunk)
+    beside = checkpoint_body(entry, known.mark, decision, control=control, offset=offset, room=room)
+    if not beside:
+        return chunk, None
+    return _sealed(known.run, decision, {"patch": {}, **patch, **beside}, op_id), offset
+
+
+def _sealed(before: Run, decision: Decision, body: Document, op_id: str | None) -> bytes:
+    run = decision.run
+    return seal(
+        decision.events,
+        run_id=run.state.run_id,
+        after_seq=before.log.seq,
+        rev=run.log.rev,
+        body=body,
+        op_id=op_id,
+    )
 
 
 def _patch_body(before: Run, run: Run, judged_before: int, judged: int) -> Document:

@@ -88,7 +88,9 @@ def project(place: Place, entry: OpenRun, before: Loaded, run: Run, mark: Mark) 
         # A state.json must not vouch for a refs.json that was not written.
         refs, refs_offset = (crc, mark.offset) if stands else ("", refs_offset)
     unwritten = before.unwritten | _project_results(entry, before.run, run, warnings)
-    head = StateHead(log=run.log, mark=mark, lock=lock, plan=plan, refs=refs, lock_is_behind=lock_is_behind)
+    head = StateHead(
+        log=run.log, mark=mark, lock=lock, plan=plan, refs=refs, lock_is_behind=lock_is_behind, unwritten=unwritten
+    )
     text, texts = write_state(run.state, head, before.texts)
     _put(entry, STATE, text, seen, warnings)
     now = Loaded(

@@ -9,7 +9,7 @@ is told.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -20,11 +20,12 @@ from ...formats.event_line import number, place_in_mutation, read_object, read_s
 from ...formats.fold import Fold, Mark, Span, joined, without
 from ...formats.projections import StateHead, read_refs, read_state
 from ...formats.trail import Foreign, Mutation, Scanner, unglued
-from .finding import ends_as, trail_lines
+from .finding import ends_as
 from .handles import OpenRun
 from .layout import REFS, STATE
 from .opening import read_at
 from .vouching import claimed_numbers, of_folder, projection_text, vouched
+from .walking import trail_lines
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,16 @@ class Recovered:
 
 @dataclass
 class _Joined:
-    """A fold that may step over gaps; `before_gap` is the run up to the first of them."""
+    """A fold that may step over gaps; `before_gap` is the run up to the first of them.
+
+    `is_unproved`: a line was taken though its checksum is wrong.
+    """
 
     run: Run | None
     mark: Mark
     before_gap: Run | None = None
     has_gap: bool = False
+    is_unproved: bool = False
     unjoined: int = 0
 
 
@@ -87,7 +92,7 @@ def recovered(entry: OpenRun, root: int, unadopted: tuple[Span, ...] = ()) -> Re
     proved, unproved = _gathered(entry, known=head.log.seq if head is not None else 0)
     lines = {**unproved, **proved}
     mutations = _mutations(lines)
-    found, since = _join(None, mutations, mark=Mark()), _begins_behind(mutations)
+    found, since = _join(None, mutations, mark=Mark(), unproved=unproved), _begins_behind(mutations)
     is_whole = found.run is not None and not found.has_gap and not unproved
     reached = found.run.log.rev if found.run is not None else 0
     is_edited = found.run is None and state is None
@@ -97,7 +102,8 @@ def recovered(entry: OpenRun, root: int, unadopted: tuple[Span, ...] = ()) -> Re
     if state is not None and head is not None and not (is_whole and reached >= head.log.rev):
         start = vouched(entry, root, state, refs, found.run)
         has_plan, has_bindings = start.has_plan, start.has_bindings
-        found = _join(start.run, [one for one in mutations if number(one.last, "rev") > head.log.rev], mark=head.mark)
+        later = [one for one in mutations if number(one.last, "rev") > head.log.rev]
+        found = _join(start.run, later, mark=head.mark, unproved=unproved)
         since = head.log.seq
     if found.run is None or (is_edited and check_all(found.run)):
         return None
@@ -105,7 +111,7 @@ def recovered(entry: OpenRun, root: int, unadopted: tuple[Span, ...] = ()) -> Re
     if found.before_gap is not None and check_all(run) and not check_all(found.before_gap):
         run = found.before_gap
     log = _log(run, mutations, head, lines)
-    claimed = claimed_numbers(entry, refs, log)
+    claimed = claimed_numbers(text, refs, log)
     log = log.model_copy(update={"rev": claimed.rev, "seq": claimed.seq})
     return Recovered(
         run=run.model_copy(update={"state": of_folder(entry.run_id, run.state), "log": log}),
@@ -171,13 +177,13 @@ def _begins_behind(mutations: list[Mutation]) -> int:
     return begins[-1] if begins else 0
 
 
-def _join(start: Run | None, mutations: list[Mutation], *, mark: Mark) -> _Joined:
+def _join(start: Run | None, mutations: list[Mutation], *, mark: Mark, unproved: Container[int]) -> _Joined:
     found = _Joined(start, mark)
     for stretch in _stretches(mutations):
         rev = number(stretch[0].last, "rev")
         begins = _begins_anew(found, stretch[0].last)
         if begins:
-            found.has_gap, found.before_gap, found.unjoined = False, None, 0
+            found.has_gap, found.is_unproved, found.before_gap, found.unjoined = False, False, None, 0
         elif found.run is None or rev != found.run.log.rev + 1:
             _note_gap(found)
         if not _take(found, stretch, anew=begins):
@@ -185,6 +191,7 @@ def _join(start: Run | None, mutations: list[Mutation], *, mark: Mark) -> _Joine
                 if not _take(found, [one], anew=begins and not index):
                     _note_gap(found)
                     found.unjoined += 1
+        found.is_unproved |= any(number(line, "seq") in unproved for one in stretch for line in one.lines)
     return found
 
 
@@ -201,11 +208,11 @@ def _stretches(mutations: list[Mutation]) -> list[list[Mutation]]:
 
 
 def _begins_anew(found: _Joined, last: Document) -> bool:
-    """Whether the fold goes on with a snapshot: one that stands beside a patch is needed only behind a gap."""
+    """Whether the fold goes on with a snapshot: one beside a patch is needed where not all is proved."""
     if not isinstance(last.get("snapshot"), dict):
         return False
-    run = found.run
-    return "patch" not in last or run is None or found.has_gap or number(last, "rev") != run.log.rev + 1
+    run, is_doubtful = found.run, found.has_gap or found.is_unproved
+    return "patch" not in last or run is None or is_doubtful or number(last, "rev") != run.log.rev + 1
 
 
 def _note_gap(found: _Joined) -> None:

@@ -24,12 +24,14 @@ class Wanting:
 
     Attributes:
         why: What is the matter with the file, to be put behind its name.
-        lost: Bytes that are no whole result and would be gone with it.
+        lost: Bytes that would be gone with it.
+        is_earlier: They are the result of an earlier attempt, which a finish replaces as well.
     """
 
     node: NodeState
     why: str
     lost: bytes = b""
+    is_earlier: bool = False
 
     @property
     def path(self) -> str:
@@ -70,7 +72,7 @@ def _judged(entry: OpenRun, node: NodeState) -> Wanting | None:
     payload = document.get("payload")
     attempt = payload.get("attempt") if isinstance(payload, dict) else None
     if isinstance(attempt, int) and attempt < node.attempt:
-        return Wanting(node, f"tells of attempt {attempt}, not of {node.attempt}")
+        return Wanting(node, f"tells of attempt {attempt}, not of {node.attempt}", lost=text, is_earlier=True)
     return None
 
 
@@ -92,8 +94,13 @@ def stale(path: str, error: OSError | RegistryError) -> str:
     return f"projection_stale: {path} could not be replaced ({why}); the trail has the change"
 
 
-def restore(entry: OpenRun, run: Run, found: Iterable[Wanting], *, stamp: str) -> tuple[frozenset[NodeId], list[str]]:
+def restore(
+    entry: OpenRun, run: Run, found: Iterable[Wanting], *, stamp: str, keeps_earlier: bool = False
+) -> tuple[frozenset[NodeId], list[str]]:
     """Make results again, keeping what would be lost.
+
+    Args:
+        keeps_earlier: Keep results of earlier attempts, too.
 
     Returns:
         Nodes whose result could not be written, and what is to be told.
@@ -102,7 +109,7 @@ def restore(entry: OpenRun, run: Run, found: Iterable[Wanting], *, stamp: str) -
     told: list[str] = []
     for one in found:
         try:
-            if one.lost:
+            if one.lost and (keeps_earlier or not one.is_earlier):
                 kept = _keep(entry, one, stamp)
                 told.append(f"file_edited: {one.path} {one.why}; it is made anew, your copy is {kept}")
             put(entry, run, one.node)

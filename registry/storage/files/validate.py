@@ -16,7 +16,7 @@ from ...formats.projections import RefsFile, StateFile, is_intact, read_refs, re
 from ...formats.trail import Damage, Mutation, is_repair
 from ..port import Problem
 from .adopt import earlier_run
-from .finding import Found, Walk, find_anew, fold_whole, trail_lines
+from .finding import Found, find_anew
 from .handles import OpenRun
 from .layout import PLAN, REFS, STATE, TRAIL
 from .opening import size_of
@@ -26,6 +26,7 @@ from .proof import Proof
 from .results import wanting
 from .telling import damage_in_words, notices_of_reader
 from .vouching import of_folder, plan_text, projection_text
+from .walking import Walk, fold_whole, trail_lines
 
 
 def problems_of(entry: OpenRun, root: int) -> list[Problem]:

@@ -9,7 +9,7 @@ from ...errors import RegistryError
 from ...formats.legacy import plan_of, refs_of
 from ...formats.projections import RefsFile, StateFile, StateHead, claimed_log, read_plan, write_plan
 from .handles import OpenRun
-from .layout import PLAN, STATE, plan_cache
+from .layout import PLAN, plan_cache
 from .opening import read_file
 from .projecting import short_sha
 
@@ -55,9 +55,13 @@ def cached_plan(root: int, run_id: str) -> bytes | None:
         return None
 
 
-def claimed_numbers(entry: OpenRun, refs: RefsFile | None, log: Log) -> Log:
-    """How far the trail must have been, by what lies beside it: an edited state.json still has its numbers."""
-    told = claimed_log(projection_text(entry, STATE) or b"") or Log()
+def claimed_numbers(state: bytes, refs: RefsFile | None, log: Log) -> Log:
+    """How far the trail must have been, by what lies beside it.
+
+    Args:
+        state: The bytes of state.json; edited, it still has its numbers.
+    """
+    told = claimed_log(state) or Log()
     rev = max(log.rev, told.rev, refs.rev if refs is not None else 0)
     # Each mutation has at least one event.
     return Log(rev=rev, seq=max(log.seq + rev - log.rev, told.seq))
