@@ -1,5 +1,7 @@
 """Mending a run: its trail, what time has brought, and the files around it."""
 
+from collections.abc import Iterable, Iterator
+
 from .. import clock
 from .answers import NextStep, fit, step
 from .caller import Caller
@@ -9,6 +11,7 @@ from .lookup import known_run
 from .table import Operation, Request, Result
 
 _TOLD_MAX = 30
+_PLACES_NAMED = 5
 
 
 class RepairRunRequest(Request):
@@ -34,11 +37,13 @@ def _repair_run(caller: Caller, request: RepairRunRequest) -> RepairRunResult:
     registry, run_id = caller.registry, request.run_id
     wait_s = registry.settings.lock_wait_s
     with known_run(registry, run_id):
+        before = findings_of(registry.store, run_id, now=clock.now())
         told = [*registry.store.care.restore(run_id, wait_s=wait_s)]
         outcome = registry.tick(run_id)
         told += [*outcome.warnings, *_ticked(outcome.run.state.status, len(outcome.events))]
         told += registry.store.care.tidy(run_id, wait_s=wait_s)
     left = findings_of(registry.store, run_id, now=clock.now())
+    told += [*_in_silence(before, told, left)]
     run = registry.store.read(run_id).run
     ok = not any(row.severity == "error" for row in left)
     beside = RepairRunResult(
@@ -53,6 +58,18 @@ def _repair_run(caller: Caller, request: RepairRunRequest) -> RepairRunResult:
     )
     kept = fit(left, beside=beside, limit=50)
     return beside.model_copy(update={"left": kept, "more_left": len(left) - len(kept)})
+
+
+def _in_silence(before: Iterable[FindingRow], told: list[str], left: Iterable[FindingRow]) -> Iterator[str]:
+    """What is in order now and nothing was said of: the next change of a run puts much right by itself."""
+    still = {(row.code, row.where) for row in left}
+    settled: dict[str, list[str]] = {}
+    for row in before:
+        is_told = any(row.code in line or (row.where and row.where in line) for line in told)
+        if not is_told and (row.code, row.where) not in still:
+            settled.setdefault(row.code, []).append(row.where or "the run")
+    for code, places in settled.items():
+        yield f"{code}: {', '.join(dict.fromkeys(places[:_PLACES_NAMED]))} in order again"
 
 
 def _ticked(status: str, events: int) -> tuple[str, ...]:

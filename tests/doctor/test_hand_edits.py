@@ -65,6 +65,7 @@ def test_a_repair_keeps_every_byte_and_the_work_goes_on(work: Given, damage: Dam
     assert answer["ok"], answer
     assert [word for word in ("delet", "remove ", "rm ") if word in str(answer)] == []
     assert {row["code"] for row in answer["left"]} <= {"missing_output"}, answer
+    assert answer["mended"] or damage.says <= {row["code"] for row in answer["left"]}, "mended in silence"
     kept = texts(work.root)
     assert [line for line in words if not any(line in text for text in kept)] == []
     if not damage.loses:
