@@ -48,8 +48,7 @@ def own_session_key(agent_id: AgentId, run_id: RunId) -> str:
 
 def short_hash(text: str, length: int = 12) -> str:
     """Lower-case base32 of the text's sha256, for ids that a request makes the same twice."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return base64.b32encode(digest[: length * 5 // 8 + 1]).decode().lower()[:length]
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:length]
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

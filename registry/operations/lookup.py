@@ -32,10 +32,8 @@ def open_run(caller: Caller, run_id: RunId) -> View:
     Raises:
         NotFound: naming the nearest run and the newest open ones.
     """
-    try:
+    with known_run(caller.registry, run_id):
         return caller.registry.read(run_id)
-    except NotFound as missing:
-        raise _in_our_words(caller.registry, run_id, missing) from None
 
 
 def change_run(
@@ -47,10 +45,8 @@ def change_run(
     expected_rev: int | None = None,
 ) -> Outcome:
     """Have a command decided and committed; as `Registry.transact`, with our words where no such run is."""
-    try:
+    with known_run(caller.registry, run_id):
         return caller.registry.transact(run_id, command, request=request, expected_rev=expected_rev)
-    except NotFound as missing:
-        raise _in_our_words(caller.registry, run_id, missing) from None
 
 
 @contextmanager
@@ -58,13 +54,10 @@ def known_run(registry: Registry, run_id: RunId) -> Iterator[None]:
     """Say helpfully that there is no such run, where that is why the block failed."""
     try:
         yield
-    except NotFound as missing:
-        raise _in_our_words(registry, run_id, missing) from None
-
-
-def _in_our_words(registry: Registry, run_id: RunId, missing: NotFound) -> NotFound:
-    """What is missing, said helpfully where it is the run itself."""
-    return missing if registry.store.log_mark(run_id) is not None else run_not_found(registry, run_id)
+    except NotFound:
+        if registry.store.log_mark(run_id) is not None:
+            raise
+        raise run_not_found(registry, run_id) from None
 
 
 def node_of(run: Run, node_id: NodeId) -> NodeState:

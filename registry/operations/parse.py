@@ -115,7 +115,7 @@ def _require_json(operation: str, name: str, value: object) -> None:
 
 def _is_shallow(value: object) -> bool:
     """Whether lists and objects stand in each other no deeper than any program likes; said without descending."""
-    if isinstance(value, str) or not isinstance(value, Mapping | list | tuple):
+    if not isinstance(value, Mapping | list | tuple):
         return True
     level: list[object] = [value]
     for _ in range(_DEPTH_MAX):

@@ -24,7 +24,7 @@ class Wanting:
 
     Attributes:
         why: What is the matter with the file, to be put behind its name.
-        lost: Bytes that would be gone with it.
+        lost: Bytes that would be gone with it; empty where nothing is left of the file.
         is_earlier: They are the result of an earlier attempt, which a finish replaces as well.
     """
 
@@ -37,14 +37,6 @@ class Wanting:
     def path(self) -> str:
         """Where the file belongs, run-relative."""
         return result_path(self.node.id)
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether nothing at all is left of the file."""
-        return self.why in (_MISSING, _EMPTY)
-
-
-_MISSING, _EMPTY = "is not there", "is empty"
 
 
 def wanting(entry: OpenRun, run: Run, node_ids: Iterable[NodeId]) -> Iterator[Wanting]:
@@ -63,9 +55,9 @@ def _judged(entry: OpenRun, node: NodeState) -> Wanting | None:
     except (OSError, RegistryError):
         return None  # what cannot be looked at may be good
     if text is None:
-        return Wanting(node, _MISSING)
+        return Wanting(node, "is not there")
     if not text.strip(b"\0"):
-        return Wanting(node, _EMPTY)
+        return Wanting(node, "is empty")
     document = read_object(text)
     if document is None:
         return Wanting(node, "is not a whole JSON object", lost=text)

@@ -196,7 +196,7 @@ def _of_the_lock(entry: OpenRun, run: Run) -> Iterator[Problem]:
 
 def _of_results(entry: OpenRun, run: Run) -> Iterator[Problem]:
     for one in wanting(entry, run, run.state.nodes):
-        code = "projection_missing" if one.is_missing else "projection_stale"
+        code = "projection_stale" if one.lost else "projection_missing"
         yield Problem(code, f"{shown(one.path)} {one.why}; repair_run makes it again", "warning", one.path)
 
 

@@ -160,43 +160,27 @@ class Database:
         with self._using(wait_s) as connection:
             connection.execute_when_free(wait_s, sql, values)
 
-    def take(self, wait_s: float) -> _Connection:
-        """The connection, for one thread alone until `give_back`."""
+    @contextmanager
+    def _using(self, wait_s: float = _READERS_WAIT_MS / 1e3) -> Iterator[_Connection]:
         if not self._guard.acquire(timeout=self._patience_s):
             raise IndexUnusable("another thread of this process uses it")
         try:
-            return self._connection(wait_s)
-        except BaseException as error:
-            self.give_back(error)
-            raise
-
-    def give_back(self, error: BaseException | None) -> None:
-        """Let others have the connection, or a new one after an error that it cannot go on from.
-
-        Raises:
-            IndexUnusable: in place of an error of the index.
-        """
-        try:
-            if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError):
-                self._recover(error)
-                raise IndexUnusable(str(error)) from error
+            yield self._connection(wait_s)
+        except sqlite3.Error as error:
+            if _code(error) in _BROKEN or _is_of_bytes(error):
+                self._set_aside(self._held.open[2] if self._held.open is not None else None)
+            elif _code(error) not in _BUSY:
+                self._held.drop()
+            raise IndexUnusable(str(error)) from error
+        except UnicodeDecodeError as error:
+            # What SQLite says of a broken schema quotes it, and Python refuses the quotation.
+            self._set_aside(self._held.open[2] if self._held.open is not None else None)
+            raise IndexUnusable(str(error)) from error
+        except OSError as error:
+            self._held.drop()
+            raise IndexUnusable(str(error)) from error
         finally:
             self._guard.release()
-
-    def _recover(self, error: sqlite3.Error | OSError | UnicodeDecodeError) -> None:
-        # What SQLite says of a broken schema quotes it, and Python refuses the quotation.
-        is_broken = isinstance(error, UnicodeDecodeError)
-        if isinstance(error, sqlite3.Error):
-            is_broken = _code(error) in _BROKEN or _is_of_bytes(error)
-            if _code(error) in _BUSY:
-                return
-        if is_broken:
-            self._set_aside(self._held.open[2] if self._held.open is not None else None)
-        else:
-            self._held.drop()
-
-    def _using(self, wait_s: float = _READERS_WAIT_MS / 1e3) -> "_Use":
-        return _Use(self, wait_s)
 
     def _connection(self, wait_s: float) -> _Connection:
         pid, identity = os.getpid(), _identity(self._path)
@@ -267,20 +251,6 @@ class Database:
         """Begin anew in a forked child: a thread that held the guard is not there."""
         self._guard = threading.Lock()
         self._held.drop()
-
-
-class _Use:
-    """Has the connection for as long as a block lasts."""
-
-    def __init__(self, database: Database, wait_s: float) -> None:
-        self._database = database
-        self._wait_s = wait_s
-
-    def __enter__(self) -> _Connection:
-        return self._database.take(self._wait_s)
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._database.give_back(error)
 
 
 _databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
