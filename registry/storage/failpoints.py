@@ -21,7 +21,8 @@ from typing import Final, Literal, get_args
 Step = Literal[
     "append.open", "append.write", "append.sync", "append.cut",
     "file.open", "file.write", "file.sync", "file.drop", "folder.make", "folder.sync",
-    "replace.rename", "place.hold", "place.rename", "place.drop", "place.restore", "blank.write", "blank.sync",
+    "replace.rename", "replace.drop", "place.hold", "place.rename", "place.drop", "place.restore",
+    "blank.write", "blank.sync",
     "create.folder", "create.node", "create.rename",
     "inbox.write", "inbox.sync", "repair.cut", "repair.newline", "lock.open", "lock.note",
     "read.sync", "repair.move", "archive.move",

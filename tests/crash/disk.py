@@ -1,6 +1,6 @@
 """What a disk may hold after the power went, from a record of what was asked of it.
 
-`Recording` stands under the functions of `os` that change files and writes down every change
+`Recording` stands under the functions that change files and writes down every change
 below a root, with its syncs. `images` then gives disks that a page cache could have left at any
 moment of it. The rules are the weakest that a file system may keep:
 
@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from registry.storage.files import swapping
 
 SECTOR = 512
 STALE = b"7"
@@ -118,6 +120,7 @@ class Recording:
         self._made = 0
         self._known: dict[int, int] = {os.stat(root).st_ino: 0}
         self._real: dict[str, Any] = {}
+        self._real_swap = swapping.swap
         self._scan(root, 0)
 
     def _scan(self, folder: Path, number: int) -> None:
@@ -140,6 +143,7 @@ class Recording:
         ):  # fmt: skip
             self._real[name] = getattr(os, name)
             setattr(os, name, getattr(self, f"_{name}"))
+        swapping.swap = self._swap
         return self
 
     def __exit__(
@@ -147,6 +151,7 @@ class Recording:
     ) -> None:
         for name, function in self._real.items():
             setattr(os, name, function)
+        swapping.swap = self._real_swap
 
     def _number(self, descriptor: int) -> int | None:
         return self._known.get(os.fstat(descriptor).st_ino)
@@ -229,6 +234,14 @@ class Recording:
         self._real["rename"](source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
         if before is not None and after is not None:
             self.steps.append(Names(((before, name, None), (after, new, what))))
+
+    def _swap(self, folder: int, one: str, other: str) -> bool:
+        first, second = self._at(one, folder), self._at(other, folder)
+        is_done = self._real_swap(folder, one, other)
+        number = self._number(folder)
+        if is_done and number is not None:
+            self.steps.append(Names(((number, one, second), (number, other, first))))
+        return is_done
 
     def _link(self, source: Any, target: Any, **where: Any) -> None:
         what = self._at(source, where.get("src_dir_fd"))

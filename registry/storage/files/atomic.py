@@ -8,14 +8,15 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from ...core.events import FileWrite
 from ...errors import Forbidden, RegistryError
 from .. import failpoints
+from . import swapping
 from .layout import OWN_FILES
 from .opening import components, fault, open_file, parent_of, read_at, read_file
 from .syncing import sync, sync_bytes
@@ -65,18 +66,54 @@ def write_new(folder: int, name: str, text: bytes, *, synced: bool, mode: int = 
 
 def replace(folder: int, name: str, text: bytes, *, synced: bool = False) -> None:
     """Put a new text in a file's place."""
+    with _beside(folder, name, text, synced=synced) as temporary:
+        failpoints.reach("replace.rename")
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    if synced:
+        sync(folder)
+
+
+def renew(folder: int, name: str, text: bytes) -> None:
+    """The same for a file that is replaced by every change and can be made again: nothing is forced to the disk.
+
+    After a loss of power it may be empty, where one that was put there by `replace` is mostly the old or the new one.
+    """
+    with _beside(folder, name, text, synced=False) as temporary:
+        failpoints.reach("replace.rename")
+        if swapping.swap(folder, temporary, name):
+            _drop_swapped(folder, temporary, name)
+        else:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+@contextmanager
+def _beside(folder: int, name: str, text: bytes, *, synced: bool) -> Iterator[str]:
+    """A new text under a temporary name, which the block puts in its place. If that fails it is taken away again."""
     temporary = unique_name(name)
     write_new(folder, temporary, text, synced=synced)
     try:
-        failpoints.reach("replace.rename")
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        yield temporary
     except OSError:
         with suppress(OSError):
             failpoints.reach("file.drop")
             os.unlink(temporary, dir_fd=folder)
         raise
-    if synced:
-        sync(folder)
+
+
+def _drop_swapped(folder: int, temporary: str, name: str) -> None:
+    """Take away what a new file changed places with.
+
+    Raises:
+        IsADirectoryError: a folder stood there, and stands there again.
+    """
+    try:
+        failpoints.reach("replace.drop")
+        os.unlink(temporary, dir_fd=folder)
+    except IsADirectoryError:
+        swapping.swap(folder, temporary, name)
+        raise
+    except OSError:
+        return  # a leftover, as a kill would leave one; the new text is where it should be
 
 
 def require_plain(folder: int, name: str, path: str) -> None:

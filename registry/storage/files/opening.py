@@ -205,6 +205,11 @@ def size_of(folder: int, path: str) -> int | None:
         os.close(descriptor)
 
 
+def is_blank(text: bytes) -> bool:
+    """Whether nobody wrote this: a loss of power can leave a file without its bytes, or zeros in their place."""
+    return not text.strip(b"\0")
+
+
 def read_all(descriptor: int, size: int | None = None) -> bytes:
     """The bytes of an open file from its beginning."""
     return read_at(descriptor, 0, os.fstat(descriptor).st_size if size is None else size)

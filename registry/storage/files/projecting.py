@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...core.names import NodeId, RunId
@@ -115,10 +116,10 @@ def _put(
     seen: dict[str, Identity | None],
     warnings: list[str],
     *,
-    synced: bool = False,
+    put: Callable[[int, str, bytes], None] = atomic.renew,
 ) -> bool:
     try:
-        atomic.replace(entry.folder, name, text, synced=synced)
+        put(entry.folder, name, text)
     except OSError as error:
         warnings.append(results.stale(name, error))
         return False
@@ -155,7 +156,8 @@ def _project_lock(
         return before.lock, True
     text = lock_text(run)
     # Somebody's unsynced edit may be lost with the power; what was there before it would be heard as the next one.
-    if not _put(entry, PLAN, text, seen, warnings, synced=is_heard and place.synced):
+    replace = partial(atomic.replace, synced=is_heard and place.synced)
+    if not _put(entry, PLAN, text, seen, warnings, put=replace):
         return before.lock, True
     if run.plan is not before.run.plan:
         _make_node_folders(entry, run, before.run, synced=place.synced)

@@ -15,7 +15,7 @@ from ...formats.event_line import read_object
 from . import atomic
 from .handles import OpenRun
 from .layout import node_folder
-from .opening import parent_of, read_file
+from .opening import is_blank, parent_of, read_file
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _judged(entry: OpenRun, node: NodeState) -> Wanting | None:
         return None  # what cannot be looked at may be good
     if text is None:
         return Wanting(node, "is not there")
-    if not text.strip(b"\0"):
+    if is_blank(text):
         return Wanting(node, "is empty")
     document = read_object(text)
     if document is None:

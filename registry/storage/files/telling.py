@@ -15,7 +15,7 @@ from ...formats.trail import Damage
 from .finding import Found
 from .handles import OpenRun, no_such_run
 from .layout import LOCK, REFS, STATE, TRAIL
-from .opening import fault
+from .opening import fault, is_blank
 
 _NODES_NAMED = 3
 BINDINGS_LOST: Final = f"what {REFS} alone knew is lost with it: effects that were pending and answers to request ids"
@@ -43,8 +43,8 @@ def edited(entry: OpenRun, name: str, text: bytes, run: Run, *, kept: str | None
     """That somebody edited a projection, what they changed, and where their copy is."""
     identity = entry.identity(name)
     when = f" at {datetime.fromtimestamp(identity[2] / 1e9, UTC):%H:%M} UTC" if identity else ""
-    if not text:
-        return f"{_code(name)}: {name} was taken away; it was made again from the trail"
+    if is_blank(text):
+        return f"{_code(name)}: {name} is gone or empty, as a loss of power may leave it; the trail has all of it"
     copy = f"your copy is kept as {kept}" if kept else "the next change keeps your copy beside it"
     differs = _differences(name, text, run)
     advice = ". Use finish_node or request_control to change a run" if name == STATE else ". Use bind_session"

@@ -10,7 +10,7 @@ from ...formats.legacy import plan_of, refs_of
 from ...formats.projections import RefsFile, StateFile, StateHead, claimed_log, read_plan, write_plan
 from .handles import OpenRun
 from .layout import PLAN, plan_cache
-from .opening import read_file
+from .opening import is_blank, read_file
 from .projecting import short_sha
 
 
@@ -39,7 +39,7 @@ def projection_text(entry: OpenRun, name: str) -> bytes | None:
 def plan_text(entry: OpenRun) -> bytes | None:
     """The bytes of workflow.lock.md; None also where a loss of power left its name alone, which nobody edited."""
     text = projection_text(entry, PLAN)
-    return text if text is not None and text.strip(b"\0") else None
+    return None if text is None or is_blank(text) else text
 
 
 def of_folder(run_id: RunId, state: RunState) -> RunState:
