@@ -61,7 +61,7 @@ MENDS: Final[Mapping[str, Mend]] = {
     "log_shorter": Mend("repair_run", "repair_run records again what the state still has"),
     "torn_tail": Mend("repair_run", "repair_run, or the next change, moves the bytes to .torn/"),
     "not_adopted": Mend("repair_run", "repair_run, or the next change, takes them in as notes and steps"),
-    "projection_missing": _FILES,
+    "projection_missing": Mend("repair_run", "repair_run makes the file anew from the trail"),
     "projection_stale": _FILES,
     "state_edited": _FILES,
     "refs_edited": _FILES,

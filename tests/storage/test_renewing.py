@@ -1,5 +1,6 @@
 """Files that every change replaces: names change places, so that nothing is forced to the disk."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,27 @@ def test_names_that_are_not_there_do_not_change_places(folder: int, tmp_path: Pa
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="only Linux lets names change places")
+def test_an_error_after_which_nothing_is_known_is_no_refusal(
+    folder: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that did it and failed to say so: a rename behind it would put the old text back."""
+    renew(folder, "state.json", b"old")
+    real = swapping._renameat2()
+    assert real is not None
+
+    def done_and_failed(*names: int | bytes) -> int:
+        real[0](*names)  # type: ignore[arg-type]
+        return -1
+
+    monkeypatch.setattr(swapping, "_renameat2", lambda: (done_and_failed, lambda: errno.EIO))
+
+    with pytest.raises(OSError, match="Input/output error"):
+        renew(folder, "state.json", b"new")
+
+    assert (tmp_path / "state.json").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.uname().sysname != "Linux", reason="only Linux lets names change places")
 def test_an_old_text_that_cannot_be_taken_away_is_left_over(store: FileStore, tmp_path: Path) -> None:
     """The change stands and its projection is right; what is left is what a kill would leave."""
     store.create(created(given_run()))
@@ -110,6 +132,7 @@ def test_what_a_loss_of_power_left_empty_costs_nothing(store: FileStore, tmp_pat
         (run / name).write_bytes(text)
     another = FileStore(str(tmp_path), now=store._now)
 
+    assert {(one.code, one.severity) for one in another.validate("demo-1")} == {("projection_missing", "warning")}
     assert another.read("demo-1").run == expected
     assert note(another, "after it") == ()
     assert [name for name in os.listdir(run) if "edited" in name] == []

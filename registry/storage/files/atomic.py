@@ -80,8 +80,11 @@ def renew(folder: int, name: str, text: bytes) -> None:
     """
     with _beside(folder, name, text, synced=False) as temporary:
         failpoints.reach("replace.rename")
-        if swapping.swap(folder, temporary, name):
-            _drop_swapped(folder, temporary, name)
+        if _is_file(folder, name) and swapping.swap(folder, temporary, name):
+            # What cannot be taken away is left over, as after a kill; the new text is where it should be.
+            with suppress(OSError):
+                failpoints.reach("replace.drop")
+                os.unlink(temporary, dir_fd=folder)
         else:
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
@@ -100,20 +103,11 @@ def _beside(folder: int, name: str, text: bytes, *, synced: bool) -> Iterator[st
         raise
 
 
-def _drop_swapped(folder: int, temporary: str, name: str) -> None:
-    """Take away what a new file changed places with.
-
-    Raises:
-        IsADirectoryError: a folder stood there, and stands there again.
-    """
+def _is_file(folder: int, name: str) -> bool:
     try:
-        failpoints.reach("replace.drop")
-        os.unlink(temporary, dir_fd=folder)
-    except IsADirectoryError:
-        swapping.swap(folder, temporary, name)
-        raise
-    except OSError:
-        return  # a leftover, as a kill would leave one; the new text is where it should be
+        return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def require_plain(folder: int, name: str, path: str) -> None:

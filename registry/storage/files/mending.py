@@ -24,7 +24,7 @@ from . import atomic, results
 from .handles import Loaded, OpenRun
 from .layout import CONTROL, LOCK, NODES, PLAN, REFS, STATE, TORN, TRAIL
 from .mutating import mutate
-from .opening import FOLDER, folder_at, is_blank, make_folder, parent_of, read_file
+from .opening import FOLDER, folder_at, make_folder, parent_of, read_file
 from .projecting import Place, project, short_sha
 from .recovering import Recovered, moved_spans, recovered
 from .repair import keep_torn, restarted
@@ -105,7 +105,7 @@ def _keep_edited(place: Place, entry: OpenRun, run: Run) -> list[str]:
     told: list[str] = []
     for name in (STATE, REFS):
         text = projection_text(entry, name)
-        if text is not None and not is_blank(text) and not is_intact(text):
+        if text is not None and not is_intact(text):
             kept = atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text)
             told.append(edited(entry, name, text, run, kept=kept))
     return told
@@ -183,8 +183,8 @@ def tidy(place: Place, entry: OpenRun, loaded: Loaded) -> list[str]:
 def _project_anew(place: Place, entry: OpenRun, loaded: Loaded, wrong: set[str]) -> list[str]:
     told: list[str] = []
     for name in (STATE, REFS):
-        text = read_file(entry.folder, name) if name in wrong else None
-        if text is not None and not is_blank(text):
+        text = projection_text(entry, name) if name in wrong else None
+        if text is not None:
             kept = atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text)
             told.append(f"file_edited: {name} was not what the trail leads to; it is made anew, your copy is {kept}")
     text = read_file(entry.folder, PLAN)

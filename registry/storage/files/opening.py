@@ -194,13 +194,15 @@ def _opened(folder: int, name: str, flags: int, path: str) -> int:
 
 
 def size_of(folder: int, path: str) -> int | None:
-    """Size in bytes of a regular file below an open folder; None for anything else."""
+    """Size in bytes of a regular file below an open folder; None for anything else, and for what we may not read."""
     try:
-        with parent_of(folder, path) as (parent, name):
-            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        descriptor = open_file(folder, path)
     except (OSError, RegistryError):
         return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
 
 
 def is_blank(text: bytes) -> bool:

@@ -22,7 +22,7 @@ from ...formats.projections import StateHead, write_plan, write_refs, write_stat
 from . import atomic, results
 from .handles import Identity, Loaded, OpenRun
 from .layout import NODES, PLAN, REFS, STATE, plan_cache
-from .opening import folder_at, make_folder, parent_of, read_file
+from .opening import folder_at, is_blank, make_folder, parent_of, read_file
 from .syncing import sync
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def keep_edited_lock(place: Place, entry: OpenRun, known: Loaded) -> str | None:
     if known.lock and entry.identity(PLAN) == known.seen.get(PLAN):
         return None
     text = read_file(entry.folder, PLAN)
-    if text is None or short_sha(text) == known.lock or text == lock_text(known.run):
+    if text is None or is_blank(text) or short_sha(text) == known.lock or text == lock_text(known.run):
         return None
     return atomic.keep(entry.folder, f".{PLAN}.edited-{place.stamp()}", text)
 

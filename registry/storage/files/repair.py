@@ -27,9 +27,9 @@ from .finding import Found, make_durable
 from .handles import Loaded, OpenRun
 from .layout import TORN, TRAIL
 from .mutating import mutate
-from .opening import fault, folder_at, is_blank, make_folder, read_at
+from .opening import fault, folder_at, make_folder, read_at
 from .projecting import Place, project
-from .telling import BINDINGS_LOST, corrupt, edited, no_run_left
+from .telling import BINDINGS_LOST, blank, corrupt, edited, no_run_left
 
 STORAGE: Actor = Actor(kind="system", id="opentask", via="file")
 
@@ -63,7 +63,10 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
         spans = joined(loaded.mark.unadopted, (size, failpoints.write("repair.newline", entry.writable_trail(), b"\n")))
         size, loaded = size + 1, replace(loaded, mark=replace(loaded.mark, unadopted=spans))
     for name, text in found.edited:
-        kept = None if is_blank(text) else atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text)
+        if not text:
+            told.append(f"{blank(name)}; it is written again")
+            continue
+        kept = atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text)
         told.append(edited(entry, name, text, loaded.run, kept=kept))
     if loaded.unwritten:
         loaded = _with_results(place, entry, loaded, told)

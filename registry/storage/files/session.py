@@ -18,7 +18,7 @@ from .mutating import mutate
 from .opening import Refused, read_file, size_of
 from .plan_edit import edit_of
 from .projecting import Place, short_sha
-from .vouching import plan_text
+from .vouching import projection_text
 
 
 class FileSession:
@@ -78,7 +78,7 @@ class FileSession:
         if identity is None or identity in (self._loaded.seen.get(PLAN), self._entry.judged_plan):
             return None
         with Refused(f"reading {PLAN}"):
-            text = plan_text(self._entry)
+            text = projection_text(self._entry, PLAN)
         if text is None:
             return None  # the next change of the plan writes it; what else stands in its place a repair sets aside
         if short_sha(text) == self._loaded.lock:

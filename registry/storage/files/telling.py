@@ -15,7 +15,7 @@ from ...formats.trail import Damage
 from .finding import Found
 from .handles import OpenRun, no_such_run
 from .layout import LOCK, REFS, STATE, TRAIL
-from .opening import fault, is_blank
+from .opening import fault
 
 _NODES_NAMED = 3
 BINDINGS_LOST: Final = f"what {REFS} alone knew is lost with it: effects that were pending and answers to request ids"
@@ -25,7 +25,12 @@ def notices_of_reader(entry: OpenRun, found: Found) -> tuple[str, ...]:
     """What a reader is told; a writer says the same when it has mended it."""
     if found.loaded is None:
         return ()
-    told = [edited(entry, name, text, found.loaded.run, kept=None) for name, text in found.edited]
+    told = [
+        edited(entry, name, text, found.loaded.run, kept=None)
+        if text
+        else f"{blank(name)}; the next change writes it again, or repair_run"
+        for name, text in found.edited
+    ]
     if found.damage is not None:
         told.append(
             f"log_corrupt: {damage_in_words(found.damage)}; reading goes on, "
@@ -39,12 +44,15 @@ def notices_of_reader(entry: OpenRun, found: Found) -> tuple[str, ...]:
     return tuple(told)
 
 
+def blank(name: str) -> str:
+    """That a projection is not there or has nothing in it; what follows of that is for the caller to say."""
+    return f"projection_missing: {name} is gone or has nothing in it that can be read, as a loss of power may leave it"
+
+
 def edited(entry: OpenRun, name: str, text: bytes, run: Run, *, kept: str | None) -> str:
     """That somebody edited a projection, what they changed, and where their copy is."""
     identity = entry.identity(name)
     when = f" at {datetime.fromtimestamp(identity[2] / 1e9, UTC):%H:%M} UTC" if identity else ""
-    if is_blank(text):
-        return f"{_code(name)}: {name} is gone or empty, as a loss of power may leave it; the trail has all of it"
     copy = f"your copy is kept as {kept}" if kept else "the next change keeps your copy beside it"
     differs = _differences(name, text, run)
     advice = ". Use finish_node or request_control to change a run" if name == STATE else ". Use bind_session"

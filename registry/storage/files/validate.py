@@ -25,7 +25,7 @@ from .projecting import lock_text, short_sha
 from .proof import Proof
 from .results import wanting
 from .telling import damage_in_words, notices_of_reader
-from .vouching import of_folder, plan_text, projection_text
+from .vouching import of_folder, projection_text
 from .walking import Walk, fold_whole, trail_lines
 
 
@@ -138,7 +138,9 @@ def _of_projections(entry: OpenRun, run: Run) -> Iterator[Problem]:
     texts = {name: projection_text(entry, name) for name in (STATE, REFS)}
     for name, text in texts.items():
         if text is None:
-            yield Problem("projection_missing", f"{name} is not there; the next change makes it again", "warning", name)
+            yield Problem(
+                "projection_missing", f"{name} is gone or empty; the next change makes it again", "warning", name
+            )
         elif not is_intact(text):
             yield Problem(f"{name.partition('.')[0]}_edited", f"{name} is not as it was written", where=name)
     state, refs = read_state(texts[STATE] or b""), read_refs(texts[REFS] or b"")
@@ -170,10 +172,13 @@ def _of_refs(refs: RefsFile, state: StateFile | None, run: Run) -> Iterator[Prob
 
 
 def _of_the_lock(entry: OpenRun, run: Run) -> Iterator[Problem]:
-    text = plan_text(entry)
+    text = projection_text(entry, PLAN)
     if text is None:
         yield Problem(
-            "projection_missing", f"{PLAN} is not there; the next change of the plan makes it again", "warning", PLAN
+            "projection_missing",
+            f"{PLAN} is gone or empty; the next change of the plan makes it again",
+            "warning",
+            PLAN,
         )
         return
     state = read_state(projection_text(entry, STATE) or b"")

@@ -29,16 +29,11 @@ class Vouched:
 
 
 def projection_text(entry: OpenRun, name: str) -> bytes | None:
-    """A projection's bytes; None where there is no plain file to be read, since the trail says it all."""
+    """A projection's bytes; None where there is no plain file to be read, or nothing in it that anybody wrote."""
     try:
-        return read_file(entry.folder, name)
+        text = read_file(entry.folder, name)
     except (RegistryError, PermissionError):
         return None
-
-
-def plan_text(entry: OpenRun) -> bytes | None:
-    """The bytes of workflow.lock.md; None also where a loss of power left its name alone, which nobody edited."""
-    text = projection_text(entry, PLAN)
     return None if text is None or is_blank(text) else text
 
 
