@@ -24,10 +24,10 @@ def page() -> str:
         statuses.setdefault(status, []).append(error)
     rows = [("0", "done"), *((str(status), listed(sorted(statuses[status]))) for status in sorted(statuses))]
     parts: list[str] = []
-    for words, command in _walk((), opentask()):
+    for words in _walk((), opentask()):
         parts += [
             f"{'##' if len(words) < 2 else '###'} {' '.join(('opentask', *words))}",
-            block("text", _help(words, command)),
+            block("text", _help(words)),
         ]
     return document(
         "Commands",
@@ -44,8 +44,8 @@ def page() -> str:
     )
 
 
-def _walk(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    yield words, command
+def _walk(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[str, ...]]:
+    yield words
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -54,14 +54,19 @@ def _walk(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tupl
             yield from _walk((*words, name), inner)
 
 
-def _help(words: tuple[str, ...], command: click.Command) -> str:
-    context: click.Context | None = None
-    for name in ("opentask", *words):
-        context = click.Context(
-            command, info_name=name, parent=context, terminal_width=_WIDTH, max_content_width=_WIDTH
-        )
-    assert context is not None
-    rows = command.get_help(context).splitlines()
+def _context(name: str, command: click.Command, parent: click.Context | None) -> click.Context:
+    return click.Context(command, info_name=name, parent=parent, terminal_width=_WIDTH, max_content_width=_WIDTH)
+
+
+def _help(words: tuple[str, ...]) -> str:
+    context = _context("opentask", opentask(), None)
+    for name in words:
+        # Each with the command that it names: what stands above a command has no places of its own.
+        assert isinstance(context.command, click.Group)
+        inner = context.command.get_command(context, name)
+        assert inner is not None
+        context = _context(name, inner, context)
+    rows = context.command.get_help(context).splitlines()
     if words:
         rows = [row for row in rows if not row.startswith(_SHARED)]
         if rows[-1] == "Options:":

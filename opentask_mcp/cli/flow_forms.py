@@ -14,7 +14,7 @@ def _change(words: str, action: str, text: str, takes: frozenset[str]) -> Form:
     return Form(
         words=f"flow {words}",
         operation="update_flow",
-        help=text,
+        help=f"{text} What is not named stays; --clear FIELD clears it." if takes else text,
         places=("flow_id",),
         says={"action": action},
         without=tuple(sorted(_CHANGES - takes)),

@@ -16,6 +16,7 @@ from . import fields
 from .acting import acting
 from .answers import Mutated, NextStep, mutated, next_calls, step
 from .caller import Caller
+from .flow_rows import OWN_FILES, own_text
 from .lookup import change_run, node_of, open_run
 from .paths import readable_path, writable_path
 from .table import Operation, Request, Result
@@ -172,18 +173,22 @@ def _read_artifact(caller: Caller, request: ReadArtifactRequest) -> ReadArtifact
 
 
 def _declared(run: Run) -> frozenset[str]:
-    """Files outside the nodes' folders that nodes must leave or say they left."""
-    return frozenset(
+    """Files outside the nodes' folders that nodes must leave or say they left, and what a flow's controller keeps."""
+    named = frozenset(
         path
         for node in run.state.nodes.values()
         for path in (*run.plan.nodes[node.id].required_files, *node.artifact_paths)
         if not path.startswith("nodes/")
     )
+    return named if run.state.flow is None else named | OWN_FILES
 
 
 def _slice(registry: Registry, run: Run, path: str, *, offset: int, limit: int) -> tuple[bytes, int] | None:
     """Bytes enough for so many characters, and the file's size; None when there is no such file."""
     most = (limit + 1) * _UTF8_BYTES_MAX
+    own = own_text(run.state.flow, path)
+    if own is not None:
+        return own[offset : offset + most], len(own)
     try:
         raw, size = registry.store.read_file(run.state.run_id, path, offset=offset, limit=most)
     except NotFound:

@@ -218,7 +218,8 @@ def _with_state(beside: UpdateFlowResult, updated: FlowUpdated) -> UpdateFlowRes
     if view is None:
         return beside
     name = "flow" if updated.flow is not None else "current"
-    return beside.model_copy(update={name: whole_row(view, beside=beside)})
+    row, rest = whole_row(view, beside=beside)
+    return beside.model_copy(update={name: row, "next": (*beside.next, *rest)})
 
 
 def _check(request: UpdateFlowRequest) -> None:

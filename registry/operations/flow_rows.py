@@ -1,10 +1,17 @@
-"""How a flow looks in answers. The controller's own state is left out where there is no room for it."""
+"""How a flow looks in answers. What its controller keeps there is left out where there is no room for it.
+
+Then it is read in pieces, as if it were a file of the run: `flow/state.json`.
+"""
 
 from typing import TYPE_CHECKING, Final
 
+from pydantic_core import to_json
+
+from ..core.flow import Flow
 from ..core.record import Bag, Json
 from ..core.run import Run, RunState
 from .fit import ANSWER_CHARS_MAX, chars, cut
+from .next_calls import NextStep, step
 from .node_views import PausedRow, paused_view
 from .table import Result
 
@@ -13,9 +20,19 @@ if TYPE_CHECKING:
 
 GOAL_CHARS: Final = 400
 STEP_CHARS: Final = 500
-_TAIL_CHARS: Final = 200
-_OWN: Final = ("wait", "state")
-"""What is the controller's own, most wanted first."""
+_TAIL_CHARS: Final = 800
+_OWN: Final = {"wait": "wait_json", "state": "state_json", "requester_origin": "requester_origin"}
+"""What is the controller's own, most wanted first, and the field of a flow that it is."""
+OWN_FILES: Final = frozenset(f"flow/{name}.json" for name in _OWN)
+"""As files of the run, which no disk has: what an answer had no room for is read there in pieces."""
+
+
+def own_text(flow: Flow | None, path: str) -> bytes | None:
+    """The text of one of `OWN_FILES`; None for another path, and where the flow has nothing there."""
+    if flow is None or path not in OWN_FILES:
+        return None
+    value = getattr(flow, _OWN[path.removeprefix("flow/").removesuffix(".json")])
+    return None if value is None else to_json(value, indent=1)
 
 
 class TaskCounts(Result):
@@ -98,27 +115,30 @@ def flow_row_of(run: Run | RunState) -> FlowRow | None:
     return flow_row(view) if view is not None else None
 
 
-def whole_row(view: "FlowView", *, beside: Result) -> FlowRow:
-    """A flow with what its controller keeps there, as far as the answer has room.
+def whole_row(view: "FlowView", *, beside: Result) -> tuple[FlowRow, tuple[NextStep, ...]]:
+    """A flow with what its controller keeps there, as far as the answer has room, and the calls that give the rest.
 
     Args:
         beside: The answer with the flow as `flow_row` gives it.
     """
-    flow = view.flow
-    fields: dict[str, object] = {**flow_row(view).model_dump(), "requester_origin": flow.requester_origin}
-    own: dict[str, Json] = {"wait": flow.wait_json, "state": flow.state_json}
+    fields: dict[str, object] = flow_row(view).model_dump()
     room = ANSWER_CHARS_MAX - chars(beside) - _TAIL_CHARS
     left_out = []
     bare = chars(FlowRow.model_validate(fields))
-    for name in _OWN:
-        if own[name] is None:
+    for name, field in _OWN.items():
+        value = getattr(view.flow, field)
+        if value is None:
             continue
-        tried = FlowRow.model_validate({**fields, name: own[name]})
+        tried = FlowRow.model_validate({**fields, name: value})
         # It stands deeper in the answer than here, by a few spaces in each of its lines.
         size = chars(tried) - bare + 4 * tried.model_dump_json(indent=2).count("\n")
         if size > room:
             left_out.append(name)
             continue
         room -= size
-        fields[name] = own[name]
-    return FlowRow.model_validate({**fields, "left_out": tuple(left_out) or None})
+        fields[name] = value
+    rest = tuple(
+        step("read_artifact", {"run_id": view.flow_id, "path": f"flow/{name}.json"}, f"{name}, in pieces")
+        for name in left_out
+    )
+    return FlowRow.model_validate({**fields, "left_out": tuple(left_out) or None}), rest

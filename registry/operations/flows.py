@@ -98,7 +98,8 @@ def _create_flow(caller: Caller, request: CreateFlowRequest) -> CreateFlowResult
         warnings=made.outcome.warnings,
         next=next_calls(run, caller, now=clock.now()),
     )
-    return beside.model_copy(update={"flow": whole_row(made.flow, beside=beside)})
+    row, rest = whole_row(made.flow, beside=beside)
+    return beside.model_copy(update={"flow": row, "next": (*rest, *beside.next)})
 
 
 class GetFlowRequest(Request):
@@ -145,7 +146,8 @@ def _get_flow(caller: Caller, request: GetFlowRequest) -> GetFlowResult:
         warnings=(*reading.notices, *flows.unreadable[:10]) or None,
         next=next_calls(reading.run, caller, now=clock.now()),
     )
-    return beside.model_copy(update={"flow": whole_row(view, beside=beside)})
+    row, rest = whole_row(view, beside=beside)
+    return beside.model_copy(update={"flow": row, "next": (*rest, *beside.next)})
 
 
 def _no_flow(caller: Caller, flows: Flows, request: GetFlowRequest) -> NotFound:

@@ -262,3 +262,29 @@ def test_a_persons_words_are_shown_to_the_controller(caller: Caller) -> None:
     got = ask(caller, "get_flow", flow_id=flow_id)
 
     assert next_tools(got)[0] == "tick_run"
+
+
+def test_what_an_answer_has_no_room_for_is_read_in_pieces(caller: Caller) -> None:
+    """A controller that keeps 100 kB there must get all of it back, through any client."""
+    kept = {"notes": ["ä" * 50] * 400, "n": 1}
+    origin = {"channel": "x" * 20_000}
+    flow_id = begin(caller, state=kept, wait={"for": "go"}, requester_origin=origin)["flow_id"]
+
+    found = ask(caller, "get_flow", flow_id=flow_id)
+
+    assert found["flow"]["left_out"] == ["state", "requester_origin"]
+    assert found["flow"]["wait"] == {"for": "go"}
+    for call, whole in zip(found["next"][:2], (kept, origin), strict=True):
+        text, args = "", call["args"]
+        while args is not None:
+            piece = ask(caller, call["tool"], **args)
+            text += piece["content"]
+            args = piece["next"][0]["args"] if piece.get("next_offset") else None
+        assert json.loads(text) == whole
+
+
+def test_a_run_that_is_no_flow_has_none_of_a_flows_files(caller: Caller) -> None:
+    """A path that another kind of run has is refused as any path outside of the nodes is."""
+    run_id = ask(caller, "create_task", agent_id="anna", name="an errand")["run_id"]
+
+    assert refusal(caller, "read_artifact", run_id=run_id, path="flow/state.json").startswith("invalid_request")

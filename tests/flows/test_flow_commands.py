@@ -64,11 +64,12 @@ def test_a_change_that_was_not_made_is_not_done(cli: Cli) -> None:
         "ended": cli("flow", "run-task", flow_id, "cli", "x").status,
         "wrong": cli("flow", "resume", flow_id, "--expected-revision", "x").status,
         "unclear": cli("flow", "finish", flow_id, "--expected-revision", "0", "--clear", "wait").status,
+        "null": cli("flow", "fail", flow_id, "--expected-revision", "0", "--blocked-summary", "null").status,
     }
 
     assert ended == {
         "stale": 4, "unknown": 3, "not found": 3, "no flow to cancel": 3, "no flow to link to": 3,
-        "cancelled": 0, "cancelled before": 4, "ended": 4, "wrong": 2, "unclear": 2,
+        "cancelled": 0, "cancelled before": 4, "ended": 4, "wrong": 2, "unclear": 2, "null": 2,
     }  # fmt: skip
 
 

@@ -25,6 +25,10 @@ def _change(words: str) -> click.Command:
 
     def call(clear: tuple[str, ...], **given: Any) -> int:
         arguments = arguments_of(form, given)
+        for name in clearable:
+            if arguments.get(name) == "null":
+                option = name.replace("_", "-")
+                raise click.UsageError(f"--{option} takes the word as it is; --clear {option} clears it")
         for option in clear:
             name = option.replace("-", "_")
             if name not in clearable:
