@@ -41,8 +41,8 @@ from . import children, controls, effects, flows, plan, texts, work
 from .bindings import bind
 from .controls import needs_person
 from .create import create
-from .door import append_event
-from .tick import depended_on, expire_leases, settle, waited_for_files, wake_at
+from .door import CONTROL_EVENTS, append_event
+from .tick import depended_on, expire_leases, give_up_children, settle, waited_for_files, wake_at
 
 __all__ = ["decide", "decide_creation", "needs_person", "questions", "reconcile"]
 
@@ -57,14 +57,27 @@ def decide(run: Run, command: AnyCommand, facts: Facts, *, keep: tuple[str, str]
         RegistryError: the command is refused; nothing is to be written.
     """
     draft = Draft(run, facts, command.actor)
-    if isinstance(command, ClaimNode):
-        # What time has taken from others may be what this agent can have.
-        settle(draft)
+    _record_what_time_ended(draft, command)
     _DECIDERS[type(command)](draft, command)
     settle(draft)
     if keep is not None and draft.events:
         draft.keep_answer(*keep)
     return draft.decision(wake_at=wake_at(draft))
+
+
+def _record_what_time_ended(draft: Draft, command: AnyCommand) -> None:
+    """Let a command be decided on what a reader sees: whatever time has ended is over, recorded or not.
+
+    Not for what a worker says of its own work: it is heard even after its lease ran out, as long as
+    nobody has recorded that.
+    """
+    if isinstance(command, ClaimNode | LinkTask | UpdateFlow | CancelFlow):
+        # What time has taken from others may be what this agent can have, or the flow's last open child.
+        settle(draft)
+    elif isinstance(command, Control | ApplyInbox | CancelTask | RemoveNode | WriteHandoff):
+        expire_leases(draft)
+    elif isinstance(command, AppendEvent) and command.event in CONTROL_EVENTS:
+        give_up_children(draft)
 
 
 def decide_creation(command: CreateRun, facts: Facts) -> Decision:

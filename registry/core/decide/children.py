@@ -64,7 +64,7 @@ def heard(draft: Draft, node_id: NodeId | None) -> None:
 
 
 def _withdraw_stop(draft: Draft, ended: NodeState) -> None:
-    """A child that has ended by its own account need not be stopped, unless its session carries another."""
+    """A child that has ended without being stopped need not be, unless its session carries another."""
     target = _target(ended)
     if not any(node.managed and node.is_open and _target(node) == target for node in draft.nodes.values()):
         effects.withdraw(draft, target)
@@ -94,6 +94,6 @@ def session_gone(draft: Draft, session_key: str, *, node_id: NodeId | None = Non
 
 
 def give_up(draft: Draft, node: NodeState) -> None:
-    """The child is lost: nobody has heard of it for the whole grace period."""
+    """The child is lost: nobody has heard of it for the whole grace period. What is gone need not be stopped."""
     error = "lost: its session is known to be gone, and there was no sign of life since"
-    steps.fail(draft, node.id, error, outcome="lost", final=True, by=draft.system)
+    _withdraw_stop(draft, steps.fail(draft, node.id, error, outcome="lost", final=True, by=draft.system))

@@ -380,5 +380,8 @@ _DOOR: Final[dict[str, Callable[[Draft, AppendEvent], None]]] = {
     _GONE: _session_gone,
     **dict.fromkeys(_BOUND, _binding),
 }
+CONTROL_EVENTS: Final = frozenset({"node.ready", "run.cancelled"})
+"""Events that only steer, as `request_control` does; others may be a sign of a child's life."""
+
 DOOR_EVENTS: Final = tuple(_DOOR)
 """Events with rules that callers may append."""

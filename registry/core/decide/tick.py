@@ -57,6 +57,13 @@ def expire_leases(draft: Draft) -> None:
         _expire_worker(draft, node)
 
 
+def give_up_children(draft: Draft) -> None:
+    """Record only the children of a flow that are lost by now."""
+    for node in list(draft.nodes.values()):
+        if node.is_given_up(draft.now):
+            give_up(draft, node)
+
+
 def _expire_worker(draft: Draft, node: NodeState) -> None:
     if _is_lost(draft, node):
         steps.lose(draft, node.id)
