@@ -25,20 +25,24 @@ def test_a_flow_without_active_children_is_cancelled_at_once(flows: Flows) -> No
 
 
 def test_active_children_are_asked_to_stop_and_queued_ones_are_cancelled(flows: Flows) -> None:
-    """What has not begun need not be waited for; what runs is not in our hands."""
+    """What has not begun need not be waited for; what runs is not in our hands. Whoever was to begin it has to hear
+    that it is not wanted, or the child starts after all."""
     flow_id = begun(flows, status="running")
     linked(flows, flow_id)
-    linked(flows, flow_id, status="queued", child_session_key="agent:worker:2")
+    linked(flows, flow_id, status="queued", child_session_key="agent:worker:2", run_id="r-2")
     linked(flows, flow_id, runtime="cli", child_session_key=None)
+    linked(flows, flow_id, status="queued", runtime="cron", child_session_key=None)
 
     answer = flows.cancel(flow_id)
 
     assert (answer.cancelled, answer.reason) == (False, "One or more child tasks are still active.")
     assert [(node.id, node.status, node.outcome) for node in answer.tasks] == [
         ("task-1", "running", None), ("task-2", "skipped", "cancelled"), ("task-3", "running", None),
+        ("task-4", "skipped", "cancelled"),
     ]  # fmt: skip
     assert [effect.params for effect in effects(flows, flow_id, "session.abort")] == [
         {"nodeId": "task-1", "runtime": "subagent", "sessionKey": CHILD},
+        {"nodeId": "task-2", "runtime": "subagent", "sessionKey": "agent:worker:2", "workerRunId": "r-2"},
         {"nodeId": "task-3", "runtime": "cli"},
     ]
     assert (standing(flows, flow_id).flow.status, run_of(flows, flow_id).state.status) == ("running", "running")
@@ -110,6 +114,20 @@ def test_a_child_that_is_lost_ends_a_cancel(flows: Flows, hands: Hands) -> None:
     hands.move(minutes=5)
 
     assert names(flows.registry.tick(flow_id)) == ("node.failed", "flow.cancelled", "run.cancelled")
+
+
+def test_a_child_that_is_lost_need_not_be_stopped(flows: Flows, hands: Hands) -> None:
+    """The host would be sent to a session that everybody knows to be gone."""
+    flow_id = begun(flows)
+    linked(flows, flow_id)
+    linked(flows, flow_id, child_session_key="agent:worker:2")
+    flows.cancel(flow_id)
+    told(flows, flow_id, "session.gone", payload={"value": CHILD})
+    hands.move(minutes=5)
+
+    flows.registry.tick(flow_id)
+
+    assert [effect.params["nodeId"] for effect in effects(flows, flow_id, "session.abort")] == ["task-2"]
 
 
 def test_cancelling_again_asks_nobody_twice(flows: Flows) -> None:

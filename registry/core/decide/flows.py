@@ -129,9 +129,12 @@ def cancel(draft: Draft, message: str | None) -> bool:
         want_cancelled(draft, message=message)
     asked = len(draft.refs.pending_effects)
     for node in list(draft.nodes.values()):
-        if node.is_open and node.managed and node.status in ("running", "waiting"):
+        if not node.is_open:
+            continue
+        is_carried = node.managed and bool(node.child_session_key or node.run_id)
+        if node.managed and (is_carried or node.status in ("running", "waiting")):
             ask_to_stop(draft, node)
-        elif node.is_open:
+        if not node.managed or node.status not in ("running", "waiting"):
             steps.skip(draft, node.id, outcome="cancelled", message=message, asked="cancel_flow")
     if not any(node.is_open for node in draft.nodes.values()):
         end(draft, "cancelled", message=message)
