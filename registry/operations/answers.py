@@ -10,7 +10,7 @@ from .. import clock
 from ..registry import Outcome
 from .caller import Caller
 from .fit import ANSWER_CHARS_MAX, ROWS_DEFAULT, chars, cut, fit
-from .next_calls import NEXT_MAX, NextStep, claim_step, finish_step, next_calls, step
+from .next_calls import NEXT_MAX, NextStep, ToDo, claim_step, finish_step, next_calls, step
 from .node_views import (
     EffectRow,
     MessageRow,
@@ -80,5 +80,6 @@ def mutated(outcome: Outcome, caller: Caller, **more: object) -> dict[str, objec
         **{name: value for name, value in more.items() if value is not None},
     }
     if "next" not in fields:
-        fields["next"] = next_calls(run, caller, now=clock.now())
+        shows: tuple[ToDo, ...] = ("effects",) if "effects" in more else ()
+        fields["next"] = next_calls(run, caller, now=clock.now(), shows=shows)
     return fields

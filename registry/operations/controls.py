@@ -54,7 +54,7 @@ class RequestControlRequest(Request):
 
 
 class RequestControlResult(Mutated):
-    """What was applied, on whose word, and what the outside still has to do for it."""
+    """What was applied, on whose word, and what the outside still has to do."""
 
     run_id: str
     action: str
@@ -184,8 +184,6 @@ def _fitting(action: ControlAction, run: Run) -> list[str]:
 def _applied(caller: Caller, request: RequestControlRequest, outcome: Outcome, given: Consent) -> RequestControlResult:
     run, answer = outcome.run, outcome.answer
     node = run.state.nodes.get(request.node_id) if request.node_id else None
-    asked_for = answer.get("effects")
-    wanted = {str(effect) for effect in asked_for} if isinstance(asked_for, list) else set()
     decision = answer.get("decision")
     by_person = given.answer is not None or given.actor.is_person
     return RequestControlResult.model_validate(
@@ -203,7 +201,7 @@ def _applied(caller: Caller, request: RequestControlRequest, outcome: Outcome, g
             node=node_row(node) if node is not None else None,
             waiting_for=waiting_for(run, now=clock.now()) or None,
             paused=paused_view(run.state),
-            effects=tuple(effect for effect in effects_view(run) if effect.effect_id in wanted),
+            effects=effects_view(run),
             repeated=outcome.repeated or bool(answer.get("repeated")),
             warnings=(*outcome.warnings, *given.warnings),
         )

@@ -188,7 +188,7 @@ def _with_what_was_sent(request: FinishNodeRequest, refusal: RegistryError) -> R
 
 def _next(caller: Caller, outcome: Outcome, node: NodeState) -> tuple[NextStep, ...]:
     """What may be called now; who ended an errand may have another in the queue."""
-    calls = next_calls(outcome.run, caller, now=clock.now())
+    calls = next_calls(outcome.run, caller, now=clock.now(), shows=("effects",))
     agent_id = agent_of(caller)
     if node.is_open or node.agent_id != agent_id or not is_task_run(outcome.run.state):
         return calls

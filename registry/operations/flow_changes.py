@@ -65,7 +65,7 @@ def _ending(outcome: Outcome | None, caller: Caller) -> dict[str, object]:
         "became_ready": claimable_of(outcome),
         "effects": effects_view(run) or None,
         "warnings": outcome.warnings,
-        "next": next_calls(run, caller, now=clock.now()),
+        "next": next_calls(run, caller, now=clock.now(), shows=("effects",)),
     }
 
 

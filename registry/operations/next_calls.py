@@ -7,7 +7,7 @@ of the workflow use, never words that somebody put into a run.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from ..core.claimable import claimable, holding
 from ..core.conditions import AwaitedKey
@@ -27,6 +27,10 @@ _SILENT_S: Final = 600
 """Workers of long work are heard of every five minutes."""
 
 
+ToDo = Literal["messages", "effects"]
+"""What is confirmed by its id, and so only by who has seen it."""
+
+
 class NextStep(Result):
     """A call that is legal now."""
 
@@ -41,16 +45,23 @@ class NextStep(Result):
 
 
 def next_calls(
-    run: Run, caller: Caller, *, now: datetime, may_wait: bool = True, limit: int = NEXT_MAX
+    run: Run,
+    caller: Caller,
+    *,
+    now: datetime,
+    shows: tuple[ToDo, ...] = (),
+    may_wait: bool = True,
+    limit: int = NEXT_MAX,
 ) -> tuple[NextStep, ...]:
     """The calls that take the run on, most wanted first; empty when there is nothing to do.
 
     Args:
+        shows: What the answer holds beside these calls; what it does not hold is looked at before it is confirmed.
         may_wait: Waiting for others counts as something to do; not so for who was woken by a
             timer or asks again and again: their turn ends.
     """
     state = run.state
-    steps = [*_messages(state), *_effects(run)]
+    steps = [] if caller.read_only else _to_do(run, shows)
     if state.flow is not None:
         steps += _of_flow(run, caller, now, may_wait=may_wait)
     elif state.is_ended:
@@ -177,6 +188,19 @@ def _others(state: RunState, caller: Caller, now: datetime) -> list[NextStep]:
             release: Bag = {"run_id": state.run_id, "action": "release", "node_id": node.id}
             why = f"only if you know that {node.lease.owner} is gone: not heard of for {heard_s // 60:.0f} minutes"
             return [*steps, step("request_control", release, why)]
+    return steps
+
+
+def _to_do(run: Run, shows: tuple[ToDo, ...]) -> list[NextStep]:
+    """What people wrote and what only the outside can do; whoever only looks can neither follow nor confirm it."""
+    state = run.state
+    wanted: dict[ToDo, bool] = {"messages": bool(state.messages), "effects": bool(run.refs.pending_effects)}
+    unseen = [name for name, is_there in wanted.items() if is_there and name not in shows]
+    steps = [] if "messages" in unseen else _messages(state)
+    steps += [] if "effects" in unseen else _effects(run)
+    if unseen:
+        named = " and ".join(f"`{name}`" for name in unseen)
+        steps.append(step("get_run", {"run_id": state.run_id}, f"shows {named}, which are to be carried out"))
     return steps
 
 

@@ -88,7 +88,7 @@ def run_fields(
         "last_progress": _progress(state),
         "idle_because": idle,
         "warnings": tuple(notices) or None,
-        "next": next_calls(run, caller, now=now, may_wait=not woken),
+        "next": next_calls(run, caller, now=now, shows=("messages", "effects"), may_wait=not woken),
     }
     if fresh and after is None:
         fields |= {

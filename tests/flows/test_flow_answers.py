@@ -254,14 +254,45 @@ def test_keys_inside_a_controllers_own_objects_are_never_renamed(caller: Caller)
 
 
 def test_a_persons_words_are_shown_to_the_controller(caller: Caller) -> None:
-    """They reach whoever works on the run, and a flow is worked on by its controller."""
+    """They reach whoever works on the run, and a flow is worked on by its controller. Nobody confirms them unread."""
     flow_id = begin(caller)["flow_id"]
     person = replace(caller, actor=caller.actor.model_copy(update={"kind": "operator", "id": "maria"}))
     ask(person, "request_control", run_id=flow_id, action="send_message", message="hurry")
 
     got = ask(caller, "get_flow", flow_id=flow_id)
 
-    assert next_tools(got)[0] == "tick_run"
+    [look, *_] = got["next"]
+    seen = ask(caller, look["tool"], **look["args"])
+    assert [row["message"] for row in seen["messages"]] == ["hurry"]
+    assert next_tools(seen)[0] == "tick_run"
+
+
+def test_what_is_to_be_done_outside_is_seen_before_it_is_confirmed(caller: Caller) -> None:
+    """A controller that follows `next` confirmed a message to its owner that it had never seen."""
+    flow_id = begin(caller)["flow_id"]
+    ask(caller, "update_flow", flow_id=flow_id, action="finish", expected_revision=0)
+
+    for tool, arguments in (("get_flow", {"flow_id": flow_id}), ("wait_for_run", {"run_id": flow_id})):
+        [look] = ask(caller, tool, **arguments)["next"]
+        assert (look["tool"], look["args"]) == ("get_run", {"run_id": flow_id})
+    seen = ask(caller, "get_run", run_id=flow_id)
+    assert [effect["params"]["message"] for effect in seen["effects"]] == ["ship 2.1: done"]
+    assert seen["next"][1]["args"]["effects_done"] == [effect["effect_id"] for effect in seen["effects"]]
+    watching = replace(caller, read_only=True)
+    assert [ask(watching, tool, run_id=flow_id)["next"] for tool in ("get_run", "wait_for_run")] == [[], []]
+
+
+def test_a_control_shows_all_that_it_says_to_confirm(caller: Caller) -> None:
+    """It listed what it had asked for itself, and named what was asked for before in `next`."""
+    flow_id = begin(caller, notify_policy="state_changes")["flow_id"]
+    ask(caller, "run_flow_task", flow_id=flow_id, runtime="cli", task="x", status="running", child_session_key=CHILD)
+    ask(caller, "update_flow", flow_id=flow_id, action="set_waiting", expected_revision=0)
+
+    done = ask(caller, "request_control", run_id=flow_id, action="cancel")
+
+    ids = [effect["effect_id"] for effect in done["effects"]]
+    assert [effect["kind"] for effect in done["effects"]] == ["message.send", "session.abort"]
+    assert [list(call["args"].values())[-1] for call in done["next"][:2]] == [ids, ids]
 
 
 def test_what_an_answer_has_no_room_for_is_read_in_pieces(caller: Caller) -> None:

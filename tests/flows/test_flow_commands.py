@@ -94,3 +94,18 @@ def test_people_see_a_flow_and_its_children(cli: Cli) -> None:
     status, shown = on_screen(cli, "flow", "finish", flow_id, "--expected-revision", "0")
     assert status == 4 and "the flow has moved on since" in shown
     assert "1: 1 running" in on_screen(cli, "flow", "summary", flow_id)[1]
+
+
+def test_people_see_what_is_to_be_told_and_that_a_cancel_is_over(cli: Cli) -> None:
+    """`send this message` without the message helps nobody, and a cancelled flow is not to be cancelled."""
+    flow_id = begun(cli)
+    cli("flow", "run-task", flow_id, "cli", "build it", "--status", "running")
+    cli("flow", "request-cancel", flow_id, "--expected-revision", "0")
+    assert "to be cancelled" in on_screen(cli, "flow", "get", flow_id)[1]
+    cli("event", "append", flow_id, "node.completed", "--node-id", "task-1")
+
+    shown = on_screen(cli, "flow", "get", flow_id)[1]
+
+    assert "to be cancelled" not in shown and "cancel was wanted" in shown
+    assert f"run show {flow_id}" in shown
+    assert '"message": "ship: cancelled; 1 task: 1 completed"' in on_screen(cli, "run", "show", flow_id)[1]

@@ -12,7 +12,7 @@ from ..commands import line_of
 from ..failing import in_our_words
 from . import care
 from .flows import flow, flow_list
-from .plain import Row, console, facts, harmless, status, table, when, words
+from .plain import Row, console, facts, harmless, status, table, to_do, when, words
 from .runs import bindings, events, node, run, run_list
 from .tasks import TASK_VIEWS
 
@@ -89,7 +89,7 @@ def changed(answer: Row) -> list[RenderableType]:
         head.append("  was done before", style="dim")
     views: list[RenderableType] = [head, facts(*rows)]
     views += [Text.assemble(("message  ", "magenta"), words(row["message"])) for row in answer.get("messages", ())]
-    views += _effects(answer)
+    views += to_do(answer.get("effects", ()))
     if answer.get("child_prompt"):
         views += [Text("\nGive this to the sub-agent:\n", style="dim"), Text(harmless(answer["child_prompt"]))]
     return views
@@ -207,13 +207,6 @@ def _decision(answer: Row) -> Text | None:
     return words(f"{answer['decision']}{by}{relayed}")
 
 
-def _effects(answer: Row) -> list[RenderableType]:
-    return [
-        Text.assemble(("to do outside  ", "magenta"), harmless(row["do"]), (f"  {row['effect_id']}", "dim"))
-        for row in answer.get("effects", ())
-    ]
-
-
 def _text(answer: Mapping[str, Any], name: str) -> Text | None:
     return words(answer[name]) if answer.get(name) else None
 
@@ -239,7 +232,7 @@ def _run_view(answer: Row) -> list[RenderableType]:
     if answer.get("bindings") and "nodes" not in answer:
         return [bindings(answer)]
     tail = [bindings(answer)] if answer.get("bindings") else []
-    return [run(answer), *_effects(answer), *tail, *_more(answer)]
+    return [run(answer), *to_do(answer.get("effects", ())), *tail, *_more(answer)]
 
 
 def _event_list(answer: Row) -> list[RenderableType]:

@@ -1,11 +1,17 @@
 """Flows on a terminal."""
 
 import json
+from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from .plain import Row, facts, status, table, when, words
+from registry.core.flow import ENDED_FLOW
+
+from .plain import Row, facts, status, table, to_do, when, words
+
+_CANCEL: Final = ("to be cancelled", "cancel was wanted")
+"""What is said of a cancel while the flow is open, and once it has ended, by that or otherwise."""
 
 
 def flow(answer: Row) -> list[RenderableType]:
@@ -20,9 +26,7 @@ def flow(answer: Row) -> list[RenderableType]:
     tasks = [answer["task"]] if answer.get("task") else answer.get("tasks", [])
     if tasks:
         views.append(table("task", "status", "runtime", "title", rows=[_task(row) for row in tasks]))
-    for effect in answer.get("effects", ()):
-        views.append(Text.assemble(("to do outside  ", "magenta"), effect["do"], (f"  {effect['effect_id']}", "dim")))
-    return views
+    return [*views, *to_do(answer.get("effects", ()))]
 
 
 def _task(row: Row) -> tuple[RenderableType, ...]:
@@ -40,7 +44,7 @@ def _flow(row: Row) -> list[RenderableType]:
             ("step", words(row.get("current_step") or "")),
             ("blocked by", words(row.get("blocked_task_id") or "")),
             ("because", words(row.get("blocked_summary") or "")),
-            ("to be cancelled", when(row.get("cancel_requested_at"))),
+            (_CANCEL[row["status"] in ENDED_FLOW], when(row.get("cancel_requested_at"))),
             ("controller", words(row["controller_id"])),
             ("owner", words(row["owner_key"])),
             ("tasks", counted(row["tasks"])),

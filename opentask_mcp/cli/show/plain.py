@@ -100,6 +100,19 @@ def facts(*pairs: tuple[str, RenderableType | None]) -> Table:
     return grid
 
 
+def to_do(effects: Iterable[Row]) -> list[RenderableType]:
+    """What the outside has to do, with all that whoever does it must know."""
+    return [
+        Text.assemble(
+            ("to do outside  ", "magenta"),
+            harmless(effect["do"]),
+            (f"  {effect['effect_id']}\n", "dim"),
+            f"    {harmless(spelt(effect.get('params', {})))}",
+        )
+        for effect in effects
+    ]
+
+
 def bar(counts: dict[str, int], *, width: int = 30) -> Text:
     """How far a run is: a bar with a colour for each status, and the numbers."""
     total = sum(counts.values())

@@ -217,8 +217,8 @@ def test_a_run_is_steered(cli: Cli) -> None:
     assert cli("control", "retry", run_id, "--node-id", "wrap").answer["runStatus"] == "running"
     cli("run", "bind", run_id, "--cron-job-id", "job-1")
     patched = cli("control", "patch_cron", run_id, "--patch-json", '{"schedule": "*/9 * * * *"}').answer
-    assert [effect["kind"] for effect in patched["effects"]] == ["cron.update"]
-    effect = patched["effects"][0]["effectId"]
+    assert [effect["kind"] for effect in patched["effects"]] == ["message.send", "cron.update"]
+    effect = patched["effects"][1]["effectId"]
     left = cli("run", "tick", run_id, "--effect-done", effect).answer["effects"]
     assert [effect["kind"] for effect in left] == ["message.send"]
     assert cli("run", "cancel", run_id, "--message", "enough").answer["runStatus"] == "cancelled"
