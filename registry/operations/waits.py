@@ -115,8 +115,10 @@ def _step(caller: Caller, request: WaitForRunRequest, waited_s: float) -> WaitFo
         outcome = change_run(caller, request.run_id, Tick(actor=caller.actor))
         run, notices = outcome.run, outcome.warnings
     node = node_of(run, request.node_id) if request.node_id is not None else None
-    fresh = _new_events(caller, run, request, began=now - timedelta(seconds=waited_s))
-    why = _reached(run, node, request, fresh)
+    began = now - timedelta(seconds=waited_s)
+    fresh = _new_events(caller, run, request, began=began)
+    found = _awaited(caller, run, request, began=began) if request.event is not None else None
+    why = f"event {found.event.name} came" if found is not None else _reached(run, node, request)
     reached = why is not None
     if why is None:
         why = _out_of_reach(run, node, request)
@@ -136,7 +138,8 @@ def _step(caller: Caller, request: WaitForRunRequest, waited_s: float) -> WaitFo
         warnings=notices or None,
         next=next_calls(run, caller, now=now, may_wait=not reached),
     )
-    return beside.model_copy(update={"events": fit([_new_event(one) for one in reversed(fresh)], beside=beside)})
+    shown = [*reversed(fresh)] if found is None or found in fresh else [found, *reversed(fresh)]
+    return beside.model_copy(update={"events": fit([_new_event(one) for one in shown], beside=beside)})
 
 
 def _run(caller: Caller, request: WaitForRunRequest) -> WaitForRunResult:
@@ -153,31 +156,45 @@ def _run(caller: Caller, request: WaitForRunRequest) -> WaitForRunResult:
 
 def _tick_may_help(state: RunState, now: datetime) -> bool:
     """Whether time or a file may have moved the run on without anybody recording it."""
-    if state.status in ENDED_RUN or state.status == "draft":
-        return False
+    if state.status == "draft" or (state.is_ended and state.flow is None):
+        return False  # children may outlive their flow
     if state.wake_at is not None and moment(state.wake_at) <= now:
         return True
     by_tick = {"file_exists", "next_tick"}
     return any(node.status == "waiting" and node.wait and node.wait.type in by_tick for node in state.nodes.values())
 
 
-def _new_events(caller: Caller, run: Run, request: WaitForRunRequest, *, began: datetime) -> list[LoggedEvent]:
-    """The last events that count as new, oldest first."""
-    since_seq = max(0, run.log.seq - _EVENTS_LOOKED_AT)
+def _new_events(
+    caller: Caller, run: Run, request: WaitForRunRequest, *, began: datetime, last: int | None = None
+) -> list[LoggedEvent]:
+    """The last events that count as new, oldest first.
+
+    Args:
+        last: Of those up to this seq.
+    """
+    last = run.log.seq if last is None else last
+    since_seq = max(0, last - _EVENTS_LOOKED_AT)
     if request.since_rev is None and run.log.last_at and moment(run.log.last_at) <= began:
         return []
     logged = caller.registry.store.events(run.state.run_id, since_seq=since_seq, limit=_EVENTS_LOOKED_AT)
     if request.since_rev is not None:
-        return [one for one in logged if one.rev > request.since_rev]
-    return [one for one in logged if moment(one.event.timestamp) > began]
+        return [one for one in logged if one.rev > request.since_rev and one.seq <= last]
+    return [one for one in logged if moment(one.event.timestamp) > began and one.seq <= last]
 
 
-def _reached(run: Run, node: NodeState | None, request: WaitForRunRequest, fresh: list[LoggedEvent]) -> str | None:
-    """What was waited for and has come, in words; None while it has not."""
-    if request.event is not None:
-        found = next((one for one in fresh if _is_wanted(one, request)), None)
+def _awaited(caller: Caller, run: Run, request: WaitForRunRequest, *, began: datetime) -> LoggedEvent | None:
+    """The last event that was waited for and has come, however many others came after it."""
+    last = run.log.seq
+    while last > 0 and (page := _new_events(caller, run, request, began=began, last=last)):
+        found = next((one for one in reversed(page) if _is_wanted(one, request)), None)
         if found is not None:
-            return f"event {found.event.name} came"
+            return found
+        last -= _EVENTS_LOOKED_AT
+    return None
+
+
+def _reached(run: Run, node: NodeState | None, request: WaitForRunRequest) -> str | None:
+    """What was waited for and is so, in words; None while it is not."""
     what, status = _about(run, node)
     if node is None and run.state.status in _OF_RUNS and run.state.status in request.status:
         return f"the run is {run.state.status}"
@@ -205,8 +222,9 @@ def _is_wanted(one: LoggedEvent, request: WaitForRunRequest) -> bool:
 
 def _out_of_reach(run: Run, node: NodeState | None, request: WaitForRunRequest) -> str | None:
     """Why waiting longer is of no use; None while it may be."""
-    if run.state.status in ENDED_RUN:
-        return f"the run is {run.state.status}; nothing more will come"
+    if run.state.is_ended and not (node is not None and node.managed and node.is_open):
+        what, status = _about(run, None)
+        return f"{what} is {status}; nothing more will come"
     if node is not None and request.status and node.status == "completed":
         return f"node {node.id!r} is completed; it stays so"
     if request.status and request.event is None and not _statuses_of(run, node) & set(request.status):
@@ -225,7 +243,8 @@ def _statuses_of(run: Run, node: NodeState | None) -> frozenset[str]:
 def _standing(run: Run, node: NodeState | None) -> str:
     if run.state.status == "paused":
         return "the run is paused"
-    return f"node {node.id!r} is {node.status}" if node else f"the run is {run.state.status}"
+    what, status = _about(run, node)
+    return f"{what} is {status}"
 
 
 def _changed(run: Run, request: WaitForRunRequest, fresh: list[LoggedEvent]) -> tuple[ChangedNode, ...]:

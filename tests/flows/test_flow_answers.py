@@ -236,6 +236,23 @@ def test_waiting_for_a_flow_knows_its_own_statuses(caller: Caller) -> None:
     assert ask(caller, "wait_for_run", **waits)["why"] == "the flow is failed"
 
 
+def test_a_child_that_outlives_its_flow_is_waited_for(caller: Caller, hands: Hands) -> None:
+    """Its end is still taken down; the wait said that nothing more would come."""
+    flow_id = begin(caller)["flow_id"]
+    ask(caller, "run_flow_task", flow_id=flow_id, runtime="cli", task="x", status="running", child_session_key=CHILD)
+    wait = {"run_id": flow_id, "node_id": "task-1", "timeout_s": 0}
+    assert ask(caller, "wait_for_run", run_id=flow_id, timeout_s=0)["why"] == "not within 0 s: the flow is queued"
+    ask(caller, "update_flow", flow_id=flow_id, action="finish", expected_revision=0)
+
+    assert ask(caller, "wait_for_run", **wait)["why"] == "not within 0 s: node 'task-1' is running"
+    over = ask(caller, "wait_for_run", run_id=flow_id, status="waiting")
+    assert (over["reached"], over["why"]) == (False, "the flow is succeeded; nothing more will come")
+    ask(caller, "append_event", run_id=flow_id, event="session.gone", payload={"value": CHILD})
+    hands.move(minutes=5)
+    assert ask(caller, "wait_for_run", **wait)["why"] == "node 'task-1' is failed"
+    assert ask(caller, "get_run", run_id=flow_id, view="events")["events"][0]["event"] == "node.failed"
+
+
 def test_keys_inside_a_controllers_own_objects_are_never_renamed(caller: Caller) -> None:
     """They are read by its code, on every surface."""
     own = {"camelCase": {"snake_case": 1}}

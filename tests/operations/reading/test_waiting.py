@@ -1,5 +1,7 @@
 """wait_for_run, a look at a time."""
 
+from typing import Any
+
 import pytest
 
 from registry.errors import InvalidRequest
@@ -66,6 +68,21 @@ def test_an_event_counts_only_when_it_came_after_the_wait_began(ask: Asker) -> N
     seen = ask.look(3600.0, run_id="audit-1", event="build.done")
     assert seen is not None
     assert (seen["reached"], seen["why"]) == (True, "event build.done came")
+
+
+def test_an_event_is_found_behind_many_others(ask: Asker) -> None:
+    """A busy run writes more than a look shows; the wait went on for what had long come."""
+    ask("append_event", run_id="audit-1", event="build.done", message="sound")
+    rev: Any = ask("get_run", run_id="audit-1", view="events")["events"][0]["rev"]  # type: ignore[index,call-overload]
+    for number in range(120):
+        ask("append_event", run_id="audit-1", event="note.more", message=f"{number}")
+
+    for arguments, waited_s in (({"since_rev": rev - 1}, 0.0), ({}, 3600.0)):
+        seen = ask.look(waited_s, run_id="audit-1", event="build.done", **arguments)
+        assert seen is not None
+        assert (seen["reached"], seen["why"]) == (True, "event build.done came")
+        assert seen["events"][0]["message"] == "sound"  # type: ignore[index,call-overload]
+    assert ask.look(0.0, run_id="audit-1", event="build.done", since_rev=rev) is None, "it is no new one"
 
 
 def test_any_change_ends_a_wait_since_a_revision(ask: Asker) -> None:
