@@ -67,12 +67,30 @@ def _flow_is_over(state: RunState, flow: Flow, *, asked: str) -> IllegalTransiti
     )
 
 
-def carried_elsewhere(state: RunState, node: NodeState) -> IllegalTransition:
-    """Somebody tried to claim a child of a flow, which is nobody's to take."""
+_REPORTED = "append_event node.started, node.completed or node.failed reports how it goes; no fence is needed"
+
+
+def work_is_unwanted(state: RunState, flow: Flow) -> IllegalTransition:
+    """Somebody tried to open work again for a flow that has ended or is to be cancelled."""
+    hint = "it ends with its last child; create_flow begins another"
+    if flow.is_ended:
+        may_open = flow.status != "cancelled"
+        hint = "update_flow resume with reopen: true opens it again" if may_open else "create_flow begins another"
+    return IllegalTransition(
+        f"flow {state.run_id!r} is {flow.status if flow.is_ended else 'to be cancelled'}; retry needs one that goes on",
+        hint=hint,
+        next=(NextCall("get_flow", {"flow_id": state.run_id}, "shows the flow with its revision"),),
+        run_id=state.run_id,
+        status=flow.status,
+    )
+
+
+def carried_elsewhere(state: RunState, node: NodeState, *, asked: str) -> IllegalTransition:
+    """Somebody tried to work as a worker on a child of a flow, which is nobody's to take."""
     return IllegalTransition(
         f"{node.id!r} is a child of a flow: its controller has it carried outside and reports it. "
-        "claim_node needs work that is in a queue",
-        hint="append_event node.started, node.completed or node.failed reports how it goes; no fence is needed",
+        f"{asked} needs work that is in a queue",
+        hint=_REPORTED,
         next=(NextCall("get_flow", {"flow_id": state.run_id}, "shows the flow and its children"),),
         run_id=state.run_id,
         node_id=node.id,
@@ -142,7 +160,7 @@ def illegal_step(
     why = f": {why_pending(node, nodes)}" if node.status == "pending" else ""
     return IllegalTransition(
         f"node {node.id!r} is {situation(node)}{why}. {asked} needs {needed or sources_in_words(verb)}",
-        hint=_way_on(node),
+        hint=_way_on(state, node),
         next=_calls_instead(state, nodes, node),
         run_id=state.run_id,
         node_id=node.id,
@@ -150,21 +168,34 @@ def illegal_step(
     )
 
 
-def _way_on(node: NodeState) -> str:
+def _way_on(state: RunState, node: NodeState) -> str:
+    if node.managed and node.is_open:
+        return _REPORTED
     if node.status == "ready" and node.kind in WORK_KINDS:
         return "claim_node gives it to you first"
     if node.status == "failed":
-        return "request_control retry queues it again"
+        return "request_control retry queues it again" if _takes_retries(state) else "it stays as it ended"
     return "get_run shows what is ready"
+
+
+def _takes_retries(state: RunState) -> bool:
+    """Whether failed work may be opened again: not for what was cancelled, and a flow has to go on."""
+    if state.flow is not None:
+        return not state.flow.is_ended and state.flow.cancel_requested_at is None
+    return state.status not in ("cancelled", "completed")
 
 
 def _calls_instead(state: RunState, nodes: Mapping[NodeId, NodeState], node: NodeState) -> tuple[NextCall, ...]:
     run_id = state.run_id
-    if node.status == "failed":
+    if node.status == "failed" and _takes_retries(state):
         return (
             NextCall("request_control", {"run_id": run_id, "action": "retry", "node_id": node.id}, "queue it again"),
         )
-    ready = [other for other in nodes.values() if other.status == "ready" and other.kind in WORK_KINDS]
+    if node.managed:
+        return (NextCall("get_flow", {"flow_id": run_id}, "shows the flow and its children"),)
+    ready = [
+        other for other in nodes.values() if other.status == "ready" and other.kind in WORK_KINDS and not other.managed
+    ]
     if node in ready:
         ready = [node]
     if ready and state.status == "running":

@@ -46,6 +46,8 @@ def _id(value: str, info: ValidationInfo) -> str:
         raise ValueError(f"agent_id is {shown(value)!r}, a session key; send agent_id {agent!r}")
     run_id, colon, node_id = value.partition(":")
     if colon and is_id(run_id) and is_id(node_id):
+        if name == "flow_id":
+            raise ValueError(f"{shown(value)!r} is a task id; send flow_id {run_id!r}")
         raise ValueError(f"{shown(value)!r} is a task id; send run_id {run_id!r}, node_id {node_id!r}")
     near = legal_id(value)
     raise ValueError(

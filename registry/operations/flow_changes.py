@@ -203,13 +203,20 @@ def _update_flow(caller: Caller, request: UpdateFlowRequest) -> UpdateFlowResult
         {
             "applied": updated.applied,
             "code": updated.code,
-            "reason": updated.reason or (_SAID[updated.code] if updated.code else None),
+            "reason": updated.reason or _reason(request, updated),
             "flow": flow_row(updated.flow) if updated.flow is not None else None,
             "current": flow_row(updated.current) if updated.current is not None else None,
             **ending,
         }
     )
     return _with_state(beside, updated)
+
+
+def _reason(request: UpdateFlowRequest, updated: FlowUpdated) -> str | None:
+    at = updated.current.flow.revision if updated.current is not None else None
+    if updated.code == "revision_conflict" and at is not None and at < request.expected_revision:
+        return f"the flow has not come to revision {request.expected_revision}, it is at {at}; decide on `current`"
+    return _SAID[updated.code] if updated.code else None
 
 
 def _with_state(beside: UpdateFlowResult, updated: FlowUpdated) -> UpdateFlowResult:

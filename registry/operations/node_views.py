@@ -28,6 +28,7 @@ _ASKED_CHARS: Final = 800
 _ASKED_CHARS_ALL: Final = 2_000
 
 A_PERSON: Final = "a person"
+_A_CONTROLLER: Final = "the flow's controller"
 
 _OPEN_FIRST = ("running", "waiting", "ready", "failed", "pending", "completed", "skipped")
 """Rows that somebody can act on come before those that only tell what was."""
@@ -252,6 +253,8 @@ def _ended_by(node: NodeState, wait: Wait) -> tuple[str | None, str]:
         return None, "tick_run once the time has come"
     if wait.type == "next_tick":
         return None, "the next tick_run"
+    if node.managed:
+        return _A_CONTROLLER, "append_event node.started, node.completed or node.failed"
     if node.lease is not None:
         return node.lease.owner, "finish_node or node.started with its fence; request_control approve lets it go on"
     return A_PERSON, "request_control approve"

@@ -178,6 +178,8 @@ def _mended_value(name: str, detail: ErrorDetails) -> dict[str, Json]:
         words = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
         return {name: meant_value(detail["input"], words) or f"<{name}>"}
     task = _TASK_ID.fullmatch(str(detail["input"]))
+    if detail["type"] == "value_error" and task is not None and name == "flow_id":
+        return {"flow_id": task["run_id"]}
     if detail["type"] == "value_error" and task is not None and name in ("run_id", "node_id"):
         return {"run_id": task["run_id"], "node_id": task["node_id"]}
     return {name: f"<{name}>"}

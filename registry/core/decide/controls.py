@@ -19,7 +19,7 @@ from ..commands import (
 from ..draft import Draft
 from ..limits import CONTROL_IDS_KEPT
 from ..names import iso, moment, shown
-from ..refusals import illegal_step, not_a_persons_place, retries_used_up, run_is_over
+from ..refusals import illegal_step, not_a_persons_place, retries_used_up, run_is_over, work_is_unwanted
 from ..run import Message, NodeState, Paused, Run
 from ..tasks import is_task_run
 from ..workflow import WORK_KINDS
@@ -226,16 +226,8 @@ def _require_not_cancelled(draft: Draft, *, asked: str) -> None:
 def _require_wanted(draft: Draft) -> None:
     """Refuse to open work again for a flow that has ended or is to be cancelled."""
     flow = draft.state.flow
-    if flow is None or not (flow.is_ended or flow.cancel_requested_at is not None):
-        return
-    how = flow.status if flow.is_ended else "to be cancelled"
-    raise IllegalTransition(
-        f"flow {draft.state.run_id!r} is {how}; retry needs one that goes on",
-        hint="update_flow resume with reopen: true opens an ended flow again",
-        next=(NextCall("get_flow", {"flow_id": draft.state.run_id}, "shows the flow with its revision"),),
-        run_id=draft.state.run_id,
-        status=flow.status,
-    )
+    if flow is not None and (flow.is_ended or flow.cancel_requested_at is not None):
+        raise work_is_unwanted(draft.state, flow)
 
 
 def approve(draft: Draft, command: Control) -> bool:

@@ -72,7 +72,7 @@ def _named(draft: Draft, node_id: str) -> NodeState:
     if node.kind not in WORK_KINDS:
         raise not_a_persons_place(draft.state, node, asked="claim_node")
     if node.managed:
-        raise carried_elsewhere(draft.state, node)
+        raise carried_elsewhere(draft.state, node, asked="claim_node")
     if node.status == "running":
         raise node_held(draft.state, node, draft.now)
     if draft.is_paused:
@@ -201,6 +201,8 @@ def take_late(draft: Draft, node: NodeState, fence: str | None) -> bool:
 def heartbeat(draft: Draft, command: HeartbeatNode) -> None:
     """Extend a lease and record progress; says whether to stop."""
     node = find_by_fence(draft, command.node_id, command.fence, asked="heartbeat_node")
+    if node.managed and node.is_open and draft.state.status != "cancelled":
+        raise carried_elsewhere(draft.state, node, asked="heartbeat_node")
     stop_reason = _why_stop(draft, node, command.fence)
     if stop_reason is None and node.status == "ready":
         node = steps.start(draft, node.id, asked="heartbeat_node", late=True)
