@@ -79,6 +79,47 @@ def test_it_says_in_a_line_how_the_flow_stands_and_why(flows: Flows, fields: Any
     assert [params["message"] for params in notices(flows, flow_id)] == [message]
 
 
+@pytest.mark.parametrize(
+    ("name", "message"), [("blocked_summary", "ship 2.1: blocked (B)"), ("current_step", "ship 2.1: waiting (B)")]
+)
+def test_an_unsent_one_tells_the_newest(flows: Flows, name: str, message: str) -> None:
+    """The owner was told of the need that was met, and never of the one that holds the flow up."""
+    flow_id = begun(flows, notify_policy="state_changes")
+    flows.set_waiting(flow_id, expected_revision=0, **{name: "A"})
+    flows.set_waiting(flow_id, expected_revision=1, **{name: "B"})
+    assert [params["message"] for params in notices(flows, flow_id)] == [message]
+
+    [unsent] = effects(flows, flow_id, "message.send")
+    flows.registry.transact(flow_id, Tick(actor=AGENT, effects_done=(unsent.id,)))
+    flows.set_waiting(flow_id, expected_revision=2, **{name: "C"})
+    assert notices(flows, flow_id) == [], "what was sent is followed by the next status"
+
+
+def test_a_change_that_says_nothing_new_leaves_the_unsent_one(flows: Flows) -> None:
+    """Whoever is about to send it confirms it by its id."""
+    flow_id = begun(flows, notify_policy="state_changes")
+    flows.set_waiting(flow_id, expected_revision=0, current_step="A")
+    before = effects(flows, flow_id, "message.send")
+
+    flows.set_waiting(flow_id, expected_revision=1, state_json={"n": 1})
+    flows.request_cancel(flow_id, expected_revision=2)
+
+    assert effects(flows, flow_id, "message.send") == before
+
+
+def test_a_reason_that_no_longer_holds_is_not_told(flows: Flows) -> None:
+    """It waited for something else by then, and failed for another reason or for none that was given."""
+    flow_id = begun(flows)
+    flows.set_waiting(flow_id, expected_revision=0, blocked_summary="stuck", blocked_task_id="r:work")
+
+    waiting = flows.set_waiting(flow_id, expected_revision=1, current_step="mail").flow
+    flows.fail(flow_id, expected_revision=2)
+
+    assert waiting is not None
+    assert (waiting.flow.status, waiting.flow.blocked_summary, waiting.flow.blocked_task_id) == ("waiting", None, None)
+    assert [params["message"] for params in notices(flows, flow_id)] == ["ship 2.1: failed"]
+
+
 def test_a_notice_that_is_no_longer_so_is_taken_back(flows: Flows) -> None:
     """`done` must not be sent of a flow that was opened again."""
     flow_id = begun(flows)

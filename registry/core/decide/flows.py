@@ -60,8 +60,11 @@ def _stale(flow: Flow, command: UpdateFlow) -> FlowCode | None:
 
 
 def _set_waiting(draft: Draft, _flow: Flow, command: UpdateFlow) -> None:
-    given = command.changes.get("blocked_task_id") or command.changes.get("blocked_summary")
-    move(draft, {**command.changes, "status": "blocked" if given else "waiting"})
+    if command.changes.get("blocked_task_id") or command.changes.get("blocked_summary"):
+        move(draft, {**command.changes, "status": "blocked"})
+    else:
+        # What blocked it before does so no longer, and is no reason for whatever comes of it.
+        move(draft, {**command.changes, "status": "waiting", **_UNBLOCKED})
     tell(draft, "flow.waiting")
 
 

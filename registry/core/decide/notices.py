@@ -7,6 +7,7 @@ from ..draft import Draft
 from ..flow import Flow, FlowStatus
 from ..names import shown
 from ..record import Bag
+from ..run import Effect
 from . import effects
 
 _GOAL_CHARS: Final = 200
@@ -30,10 +31,13 @@ def target(run_id: str) -> str:
 def tell_owner(draft: Draft, flow: Flow, *, before: FlowStatus) -> None:
     """Leave a message about the status a flow has come to, where its policy asks for one.
 
-    An unsent one about an earlier status goes in any case: it is no longer so.
+    An unsent one about an earlier status goes in any case: it is no longer so. One about this status
+    tells the newest, as long as nobody has sent it.
     """
     if flow.status == before:
-        return
+        unsent = _unsent(draft)
+        if unsent is None or unsent.params.get("message") == notice(draft, flow):
+            return
     effects.withdraw(draft, target(draft.state.run_id))
     if flow.notify_policy == "silent" or (flow.notify_policy == "done_only" and not flow.is_ended):
         return
@@ -45,6 +49,11 @@ def tell_owner(draft: Draft, flow: Flow, *, before: FlowStatus) -> None:
     effects.ask_for(
         draft, "message.send", "tell whoever asked for this flow", params, target=target(draft.state.run_id)
     )
+
+
+def _unsent(draft: Draft) -> Effect | None:
+    wanted = target(draft.state.run_id)
+    return next((effect for effect in draft.refs.pending_effects.values() if effect.target == wanted), None)
 
 
 def notice(draft: Draft, flow: Flow) -> str:
