@@ -118,6 +118,18 @@ def test_finish_node_reports_a_child_too(flows: Flows, caller: Caller) -> None:
     assert f"nodes/{node_id}/report.md" in answer["written"]
 
 
+@pytest.mark.parametrize("outcome", ["completed", "failed", "waiting"])
+def test_the_end_of_a_queued_child_counts_its_attempt(flows: Flows, caller: Caller, outcome: str) -> None:
+    """The answer said attempt 0 of a node that has had one."""
+    flow_id = begun(flows)
+    node_id = linked(flows, flow_id, status="queued")
+
+    answer = ask(caller, "finish_node", run_id=flow_id, node_id=node_id, outcome=outcome, summary="so")
+
+    assert (answer["status"], answer["attempt"]) == (outcome, 1)
+    assert run_of(flows, flow_id).node(node_id).attempt == 1
+
+
 def test_an_end_that_comes_without_a_beginning_is_taken(flows: Flows) -> None:
     """A host may tell of a short task only when it is over."""
     flow_id = begun(flows)

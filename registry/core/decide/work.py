@@ -258,7 +258,7 @@ def finish(draft: Draft, command: FinishNode) -> None:
     draft.answer = {"nodeId": node.id}
     if take_late(draft, node, command.fence):
         draft.answer["late"] = True
-        node = draft.nodes[node.id]
+    node = draft.nodes[node.id]
     draft.answer["attempt"] = node.attempt
     if command.outcome == "completed":
         _complete(draft, node, command)
