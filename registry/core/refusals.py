@@ -14,7 +14,7 @@ from ..errors import (
     RunPaused,
 )
 from .conditions import AwaitedKey
-from .flow import Flow
+from .flow_refusals import REPORTED, flow_is_over, takes_retries
 from .lifecycle import NodeVerb, sources_in_words
 from .names import NodeId, RunId, moment, nearest, shown
 from .record import Bag
@@ -45,7 +45,7 @@ def node_not_found(run_id: RunId, node_id: str, known: list[NodeId]) -> NotFound
 def run_is_over(state: RunState, *, asked: str) -> IllegalTransition:
     """The run has ended."""
     if state.flow is not None:
-        return _flow_is_over(state, state.flow, asked=asked)
+        return flow_is_over(state, state.flow, asked=asked)
     hint = "a failed run goes on after request_control retry or skip of a failed node"
     return IllegalTransition(
         f"run {state.run_id!r} is {state.status}; {asked} needs an open run",
@@ -53,48 +53,6 @@ def run_is_over(state: RunState, *, asked: str) -> IllegalTransition:
         next=(NextCall("get_run", {"run_id": state.run_id}, "shows how it ended"),),
         run_id=state.run_id,
         status=state.status,
-    )
-
-
-def _flow_is_over(state: RunState, flow: Flow, *, asked: str) -> IllegalTransition:
-    may_open = flow.status != "cancelled"
-    return IllegalTransition(
-        f"flow {state.run_id!r} is {flow.status}; {asked} needs an open one",
-        hint="update_flow resume with reopen: true opens it again" if may_open else "create_flow begins another",
-        next=(NextCall("get_flow", {"flow_id": state.run_id}, "shows the flow with its revision"),),
-        run_id=state.run_id,
-        status=state.status,
-    )
-
-
-_REPORTED = "append_event node.started, node.completed or node.failed reports how it goes; no fence is needed"
-
-
-def work_is_unwanted(state: RunState, flow: Flow) -> IllegalTransition:
-    """Somebody tried to open work again for a flow that has ended or is to be cancelled."""
-    hint = "it ends with its last child; create_flow begins another"
-    if flow.is_ended:
-        may_open = flow.status != "cancelled"
-        hint = "update_flow resume with reopen: true opens it again" if may_open else "create_flow begins another"
-    return IllegalTransition(
-        f"flow {state.run_id!r} is {flow.status if flow.is_ended else 'to be cancelled'}; retry needs one that goes on",
-        hint=hint,
-        next=(NextCall("get_flow", {"flow_id": state.run_id}, "shows the flow with its revision"),),
-        run_id=state.run_id,
-        status=flow.status,
-    )
-
-
-def carried_elsewhere(state: RunState, node: NodeState, *, asked: str) -> IllegalTransition:
-    """Somebody tried to work as a worker on a child of a flow, which is nobody's to take."""
-    return IllegalTransition(
-        f"{node.id!r} is a child of a flow: its controller has it carried outside and reports it. "
-        f"{asked} needs work that is in a queue",
-        hint=_REPORTED,
-        next=(NextCall("get_flow", {"flow_id": state.run_id}, "shows the flow and its children"),),
-        run_id=state.run_id,
-        node_id=node.id,
-        status=node.status,
     )
 
 
@@ -170,24 +128,17 @@ def illegal_step(
 
 def _way_on(state: RunState, node: NodeState) -> str:
     if node.managed and node.is_open:
-        return _REPORTED
+        return REPORTED
     if node.status == "ready" and node.kind in WORK_KINDS:
         return "claim_node gives it to you first"
     if node.status == "failed":
-        return "request_control retry queues it again" if _takes_retries(state) else "it stays as it ended"
+        return "request_control retry queues it again" if takes_retries(state) else "it stays as it ended"
     return "get_run shows what is ready"
-
-
-def _takes_retries(state: RunState) -> bool:
-    """Whether failed work may be opened again: not for what was cancelled, and a flow has to go on."""
-    if state.flow is not None:
-        return not state.flow.is_ended and state.flow.cancel_requested_at is None
-    return state.status not in ("cancelled", "completed")
 
 
 def _calls_instead(state: RunState, nodes: Mapping[NodeId, NodeState], node: NodeState) -> tuple[NextCall, ...]:
     run_id = state.run_id
-    if node.status == "failed" and _takes_retries(state):
+    if node.status == "failed" and takes_retries(state):
         return (
             NextCall("request_control", {"run_id": run_id, "action": "retry", "node_id": node.id}, "queue it again"),
         )

@@ -17,9 +17,10 @@ from ..commands import (
     RewireNode,
 )
 from ..draft import Draft
+from ..flow_refusals import work_is_unwanted
 from ..limits import CONTROL_IDS_KEPT
 from ..names import iso, moment, shown
-from ..refusals import illegal_step, not_a_persons_place, retries_used_up, run_is_over, work_is_unwanted
+from ..refusals import illegal_step, not_a_persons_place, retries_used_up, run_is_over
 from ..run import Message, NodeState, Paused, Run
 from ..tasks import is_task_run
 from ..workflow import WORK_KINDS

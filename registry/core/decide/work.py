@@ -6,10 +6,10 @@ from ...errors import IllegalTransition, InvalidRequest, LeaseLost, NextCall
 from ..claimable import claimable, held_by, is_ripe, ready_work
 from ..commands import ClaimNode, FinishNode, HeartbeatNode
 from ..draft import Draft
+from ..flow_refusals import carried_elsewhere
 from ..names import iso, shown
 from ..record import Bag
 from ..refusals import (
-    carried_elsewhere,
     fence_missing,
     fence_mistaken,
     illegal_step,
