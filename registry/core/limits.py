@@ -16,6 +16,8 @@ ARTIFACT_BYTES_MAX: Final = 10 << 20
 GOAL_BYTES_MAX: Final = 4 << 10
 TAGS_MAX: Final = 20
 DEPENDS_ON_MAX: Final = 100
+NESTING_MAX: Final = 100
+"""How deep lists and objects of a caller may stand in each other. What is read from disk may be twice as deep."""
 
 LEASE_S_DEFAULT: Final = 900
 LEASE_S_MIN: Final = 5

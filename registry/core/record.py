@@ -1,11 +1,29 @@
 """The base of everything that is kept: frozen, strict about keys, camelCase on disk."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
+
+from .limits import NESTING_MAX
 
 Json = JsonValue
 Bag = dict[str, JsonValue]
 """An object the registry keeps for others: never renamed, never looked into, set whole."""
+
+
+def is_shallow(value: object) -> bool:
+    """Whether lists and objects stand in each other no deeper than `NESTING_MAX`; said without descending."""
+    if not isinstance(value, Mapping | list | tuple):
+        return True
+    level: list[object] = [value]
+    for _ in range(NESTING_MAX):
+        inner = [part for one in level if isinstance(one, Mapping) for part in one.values()]
+        inner += [part for one in level if isinstance(one, list | tuple) for part in one]
+        level = [part for part in inner if isinstance(part, Mapping | list | tuple)]
+        if not level:
+            return True
+    return False
 
 
 class Record(BaseModel):

@@ -12,9 +12,9 @@ from typing import Final, cast
 from pydantic_core import to_json
 
 from ..core.commands import CONTROL_ACTIONS, NODE_ACTIONS, Control, ControlAction, InboxLine
-from ..core.limits import BAG_BYTES_MAX, MESSAGE_BYTES_MAX
+from ..core.limits import BAG_BYTES_MAX, MESSAGE_BYTES_MAX, NESTING_MAX
 from ..core.names import ID_MAX, RunId, is_id, nearest, shown
-from ..core.record import Bag, Json
+from ..core.record import Bag, Json, is_shallow
 from ..core.run import Actor
 from .event_line import read_object
 
@@ -70,6 +70,8 @@ def _refusal(line: dict[str, Json], run_id: RunId) -> str:
         return f"message is no text of at most {MESSAGE_BYTES_MAX:,} bytes"
     if patch is not None and not isinstance(patch, dict):
         return "patch is not an object"
+    if not is_shallow(patch):
+        return f"patch is nested more than {NESTING_MAX} deep"
     return ""
 
 

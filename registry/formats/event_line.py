@@ -25,6 +25,13 @@ _CRC: Final = b',"crc":"'
 _TAIL_BYTES: Final = 18
 """Length of `,"crc":"1f2e3d4c"}`."""
 
+_BRACKETS_SURE: Final = 150
+_BYTES_SURE: Final = 4300
+"""A line with no more brackets, and no more bytes, is read again whatever stands in it: the reader's limits are 200
+levels and 4300 digits."""
+_ROOM: Final = 8
+"""Levels that a snapshot may put around what a patch holds, and some more."""
+
 
 def seal(
     events: Sequence[Event],
@@ -42,7 +49,7 @@ def seal(
         body: `patch` or `snapshot`, which stands on the last line; may be empty.
 
     Raises:
-        InvalidRequest: a text cannot be written as UTF-8.
+        InvalidRequest: a text cannot be written as UTF-8, or the line could not be read again.
     """
     count = len(events)
     lines: list[bytes] = []
@@ -68,11 +75,30 @@ def sealed(line: Mapping[str, object]) -> bytes:
     try:
         text = to_json(line, inf_nan_mode="null")[:-1]
     except PydanticSerializationError as error:
+        if "surrogates" not in str(error):
+            raise _unreadable() from error
         raise InvalidRequest(
             "a text holds half of a surrogate pair, which is no character; it was to be recorded",
             hint="send the text as UTF-8",
         ) from error
+    if len(text) > _BYTES_SURE or text.count(b"{") + text.count(b"[") > _BRACKETS_SURE:
+        _require_readable(text, room=0 if "snapshot" in line else _ROOM)
     return b'%b,"crc":"%08x"}\n' % (text, crc32(text))
+
+
+def _require_readable(text: bytes, *, room: int) -> None:
+    """Refuse a line that could not be read again: it would be acknowledged, and lost to the next reader."""
+    try:
+        from_json(b"[" * room + text + b"}" + b"]" * room, allow_inf_nan=False)
+    except ValueError as fault:
+        raise _unreadable() from fault
+
+
+def _unreadable() -> InvalidRequest:
+    return InvalidRequest(
+        "what was to be recorded could not be read again: it is nested too deep or holds a number too long",
+        hint="nothing was changed; write what is so deep or long into a file of the run",
+    )
 
 
 def actor_document(actor: Actor) -> Document:

@@ -15,9 +15,9 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
-from ..core.limits import REQUEST_BYTES_MAX
+from ..core.limits import NESTING_MAX, REQUEST_BYTES_MAX
 from ..core.names import shown
-from ..core.record import Json
+from ..core.record import Json, is_shallow
 from ..errors import InvalidRequest, LimitExceeded, NextCall
 from .guesses import meant_field, meant_value
 from .table import Operation, Request, Result
@@ -27,7 +27,6 @@ A = TypeVar("A", bound=Result)
 
 FAULTS_SHOWN: Final = 12
 ECHO_MAX: Final = 80
-_DEPTH_MAX: Final = 100
 _LEFT_OUT: Final = cast(type, SkipJsonSchema)  # type checkers are shown a generic alias in its place
 _PLACEHOLDER: Final = re.compile(r"<[^<>\n]{1,60}>")
 _TASK_ID: Final = re.compile(r"(?P<run_id>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<node_id>[A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -88,9 +87,9 @@ def parse_request(operation: Operation[Q, A], arguments: Mapping[str, object]) -
 
 def _as_json(operation: str, arguments: Mapping[str, object]) -> bytes:
     for name, value in arguments.items():
-        if not _is_shallow(value):
+        if not is_shallow(value):
             raise InvalidRequest(
-                f"{shown(name)} of {operation} is nested more than {_DEPTH_MAX} deep",
+                f"{shown(name)} of {operation} is nested more than {NESTING_MAX} deep",
                 hint="write what is so deep into a file of the node",
             )
     try:
@@ -111,20 +110,6 @@ def _require_json(operation: str, name: str, value: object) -> None:
         ) from None
     except ValueError as fault:
         raise InvalidRequest(f"{shown(name)} of {operation} is nested too deep: {fault}") from None
-
-
-def _is_shallow(value: object) -> bool:
-    """Whether lists and objects stand in each other no deeper than any program likes; said without descending."""
-    if not isinstance(value, Mapping | list | tuple):
-        return True
-    level: list[object] = [value]
-    for _ in range(_DEPTH_MAX):
-        inner = [part for one in level if isinstance(one, Mapping) for part in one.values()]
-        inner += [part for one in level if isinstance(one, list | tuple) for part in one]
-        level = [part for part in inner if isinstance(part, Mapping | list | tuple)]
-        if not level:
-            return True
-    return False
 
 
 def _refusal(

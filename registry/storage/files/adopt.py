@@ -10,8 +10,9 @@ import hashlib
 from typing import Final
 
 from ...core.commands import AdoptLines, AppendEvent, ForeignLine
-from ...core.limits import MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX
+from ...core.limits import MESSAGE_BYTES_MAX, NESTING_MAX, PAYLOAD_BYTES_MAX
 from ...core.names import is_id, shown
+from ...core.record import is_shallow
 from ...core.run import Actor, Run
 from ...formats.event_line import event_of, number, read_object, read_sealed, undressed
 from ...formats.fold import Mark, Span
@@ -72,6 +73,8 @@ def _foreign(raw: bytes) -> ForeignLine:
         return ForeignLine(event=None, refusal=f"message is longer than {MESSAGE_BYTES_MAX:,} bytes")
     if len(raw) > PAYLOAD_BYTES_MAX:
         return ForeignLine(event=None, refusal=f"the line is longer than {PAYLOAD_BYTES_MAX:,} bytes")
+    if not is_shallow(event.payload):
+        return ForeignLine(event=None, refusal=f"payload is nested more than {NESTING_MAX} deep")
     return ForeignLine(
         event=AppendEvent(
             actor=_SOMEBODY,
