@@ -1,54 +1,225 @@
-"""What the arguments of a flow's methods may be, for every caller alike."""
+"""What the arguments of a flow's methods may be, for every caller alike.
+
+Types alone do not keep a wrong value out of Python code: each method has its arguments checked
+by a model here before anything is looked at.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Final, Literal, TypeVar
 
-from .core.limits import BAG_BYTES_MAX, MESSAGE_BYTES_MAX
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import from_json
+
+from .core.commands import FlowAction, LinkTask
+from .core.flow import ChildRuntime, FlowStatus, NotifyPolicy
+from .core.kinds import ControllerId, Goal, Id, Message, OutsideId, RequestId, Revision, TaskRef, name_of
+from .core.limits import BAG_BYTES_MAX, NESTING_MAX, PAYLOAD_BYTES_MAX, PROMPT_BYTES_MAX
 from .core.names import iso, moment, shown
-from .core.record import Json
+from .core.record import Bag, Json, is_shallow
+from .core.run import Actor
+from .core.wording import worded
 from .errors import InvalidRequest, LimitExceeded
 from .flow_answers import Keep, Value
 
+TITLE_CHARS: Final = 80
+_FAULTS_SHOWN: Final = 12
+_HALF: Final = "{} holds half a character (a lone surrogate), which no file can hold"
 
-def require_small(name: str, value: Json, limit: int) -> None:
-    """Refuse what is larger than it may be kept.
+
+def _own(limit: int, value: object, info: ValidationInfo) -> Json:
+    """A copy of a caller's own value, as it will be read again."""
+    name = name_of(info)
+    if not is_shallow(value):
+        raise ValueError(f"{name} is nested more than {NESTING_MAX} deep; keep what is so deep in a file of the run")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        again: Json = from_json(text)
+    except UnicodeEncodeError:
+        raise ValueError(_HALF.format(name)) from None
+    except (ValueError, TypeError) as fault:
+        raise ValueError(f"{name} holds what JSON has no form for (NaN, for example): {shown(str(fault))}") from None
+    if len(text) > limit:
+        raise LimitExceeded(name, limit=limit, size=len(text), hint="keep the long part in a file of the run")
+    if again != value:
+        raise ValueError(f"{name} would be read back otherwise: in JSON keys are strings, and there are no tuples")
+    return again
+
+
+def _task(value: str, info: ValidationInfo) -> str:
+    if not value.strip():
+        raise ValueError(f"{name_of(info)} is empty; say what the child is to do")
+    if (size := len(value.encode())) > PROMPT_BYTES_MAX:
+        raise LimitExceeded(
+            name_of(info), limit=PROMPT_BYTES_MAX, size=size, hint="keep the long part in a file of the run"
+        )
+    return value
+
+
+def _time(value: str, info: ValidationInfo) -> str:
+    try:
+        return iso(moment(value))
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{name_of(info)} is {shown(value)!r}, no time with offset; write for example 2026-01-31T09:00:00+00:00"
+        ) from None
+
+
+Own = Annotated[Json, BeforeValidator(partial(_own, BAG_BYTES_MAX))]
+Origin = Annotated[Bag, BeforeValidator(partial(_own, PAYLOAD_BYTES_MAX))]
+Task = Annotated[str, AfterValidator(_task)]
+Time = Annotated[str, AfterValidator(_time)]
+Going = Literal["queued", "running"]
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise ValueError(_HALF.format(name_of(info))) from None
+        return value
+
+
+class NewFlow(_Arguments):
+    """What a flow begins with."""
+
+    controller_id: ControllerId
+    goal: Goal
+    owner_key: OutsideId
+    requester_origin: Origin | None
+    status: Going
+    current_step: Message | None
+    state_json: Own
+    wait_json: Own
+    notify_policy: NotifyPolicy
+    request_id: RequestId | None
+
+
+class NewChild(_Arguments):
+    """Work that is to be linked."""
+
+    flow_id: str
+    runtime: ChildRuntime
+    task: Task
+    child_session_key: OutsideId | None
+    parent_task_id: TaskRef | None
+    agent_id: Id | None
+    run_id: OutsideId | None
+    label: OutsideId | None
+    status: Going
+    started_at: Time | None
+    last_event_at: Time | None
+    progress_summary: Message | None
+
+    def command(self, actor: Actor, owner_key: str | None) -> LinkTask:
+        """What is asked of the flow's run."""
+        return LinkTask(
+            actor=actor,
+            owner_key=owner_key,
+            runtime=self.runtime,
+            title=shown(self.label or self.task.strip().partition("\n")[0].lstrip("# "), TITLE_CHARS) or "task",
+            prompt=self.task,
+            child_session_key=self.child_session_key,
+            worker_run_id=self.run_id,
+            parent=self.parent_task_id,
+            agent_id=self.agent_id,
+            label=self.label,
+            status=self.status,
+            started_at=self.started_at,
+            last_event_at=self.last_event_at,
+            progress=self.progress_summary,
+        )
+
+
+class Changes(_Arguments):
+    """The fields of a flow that a change may set; what is not in it stays."""
+
+    current_step: Message | None = None
+    state_json: Own = None
+    wait_json: Own = None
+    blocked_task_id: TaskRef | None = None
+    blocked_summary: Message | None = None
+
+    @property
+    def given(self) -> dict[str, Json]:
+        """What is to change."""
+        return {name: getattr(self, name) for name in Changes.model_fields if name in self.model_fields_set}
+
+
+class Change(_Arguments):
+    """A change of a flow's own record."""
+
+    flow_id: str
+    action: FlowAction
+    expected_revision: Revision
+    changes: Changes
+    status: Going
+    reopen: bool
+
+
+class Cancel(_Arguments):
+    """Whose cancel is asked, and why."""
+
+    flow_id: str
+    message: Message | None
+
+
+class Asked(_Arguments):
+    """What a flow is looked up by."""
+
+    flow_id: str | None = None
+    token: str | None = None
+    owner_key: str | None = None
+
+
+class Wanted(_Arguments):
+    """Which flows a list is to show."""
+
+    controller_id: str | None
+    statuses: Annotated[frozenset[FlowStatus] | None, Field(strict=False)]
+
+
+A = TypeVar("A", bound=_Arguments)
+
+
+def checked(arguments: type[A], asked: str, **values: object) -> A:
+    """The arguments of a method, checked.
+
+    Args:
+        asked: What refusals call the method.
 
     Raises:
-        LimitExceeded: it is.
-        InvalidRequest: it holds NaN or an infinity, which JSON has no form for.
+        InvalidRequest: one or more of them are wrong; the message names them all.
+        LimitExceeded: one is too large.
     """
     try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        raise InvalidRequest(
-            f"{name} holds NaN or an infinity, which JSON has no form for", hint="send null or a string"
-        ) from None
-    if value is not None and (size := len(text.encode())) > limit:
-        raise LimitExceeded(name, limit=limit, size=size, hint="keep the long part in a file of the run")
+        return arguments.model_validate(values)
+    except ValidationError as error:
+        faults = _said(error, asked)
+    takes = ", ".join((Changes if arguments is Change else arguments).model_fields)
+    raise InvalidRequest("; ".join(faults[:_FAULTS_SHOWN]), hint=f"{asked} takes {takes}; nothing was changed")
 
 
-def require_fields(changes: Mapping[str, Json]) -> None:
-    """Refuse a flow's field that is larger than it may be kept; see `require_small`."""
-    for name, value in changes.items():
-        require_small(name, value, BAG_BYTES_MAX if name in ("state_json", "wait_json") else MESSAGE_BYTES_MAX)
+def _said(error: ValidationError, asked: str) -> Sequence[str]:
+    return list(dict.fromkeys(worded(detail, asked) for detail in error.errors(include_url=False)))
 
 
 def given(**changes: Value) -> dict[str, Json]:
     """The fields that are to change: those that are not to be kept."""
     return {name: value for name, value in changes.items() if not isinstance(value, Keep)}
-
-
-def checked_moment(name: str, text: str | None) -> str | None:
-    """A time as the registry writes it.
-
-    Raises:
-        InvalidRequest: it is none, or has no offset.
-    """
-    if text is None:
-        return None
-    try:
-        return iso(moment(text))
-    except ValueError:
-        raise InvalidRequest(
-            f"{name} is {shown(text)!r}, no time with offset", hint="write for example 2026-01-31T09:00:00+00:00"
-        ) from None

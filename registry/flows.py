@@ -18,12 +18,11 @@ from pydantic_core import to_json
 from . import clock
 from .core.commands import CancelFlow, CreateRun, FlowAction, LinkTask, UpdateFlow
 from .core.flow import ChildRuntime, Flow, FlowCode, FlowStatus, NotifyPolicy
-from .core.limits import GOAL_BYTES_MAX, MESSAGE_BYTES_MAX, PROMPT_BYTES_MAX
 from .core.names import TaskId, is_id, short_hash, shown
 from .core.record import Bag, Json
 from .core.run import Actor, RunState
 from .core.workflow import Workflow
-from .errors import Conflict, InvalidRequest, NotFound, RegistryError, StorageFault, StorageFull
+from .errors import Conflict, NotFound, RegistryError, StorageFault, StorageFull
 from .flow_answers import (
     KEEP,
     FlowCancelled,
@@ -36,14 +35,13 @@ from .flow_answers import (
     Value,
     view_of,
 )
-from .flow_arguments import checked_moment, given, require_fields, require_small
+from .flow_arguments import TITLE_CHARS, Asked, Cancel, Change, NewChild, NewFlow, Wanted, checked, given
 from .registry import Outcome, Registry, RequestKey
 
 FLOW: Final = "flow"
 """The workflow id of every flow, and what the ids of flows begin with."""
 
 NOT_FOUND: Final = "Flow not found."
-_TITLE_CHARS: Final = 80
 
 
 class Flows:
@@ -64,6 +62,7 @@ class Flows:
 
     def get(self, flow_id: str) -> FlowView | None:
         """A flow by its id."""
+        checked(Asked, "get_flow", flow_id=flow_id)
         if not is_id(flow_id):
             return None
         try:
@@ -78,16 +77,18 @@ class Flows:
         self, *, controller_id: str | None = None, statuses: Collection[FlowStatus] | None = None
     ) -> tuple[FlowView, ...]:
         """Flows, changed last first."""
+        wanted = checked(Wanted, "list_flows", controller_id=controller_id, statuses=statuses)
         found = [
             view
             for view in self._all()
-            if (controller_id is None or view.flow.controller_id == controller_id)
-            and (statuses is None or view.flow.status in statuses)
+            if wanted.controller_id in (None, view.flow.controller_id)
+            and (wanted.statuses is None or view.flow.status in wanted.statuses)
         ]
         return tuple(sorted(found, key=lambda view: (view.state.updated_at, view.flow_id), reverse=True))
 
     def find_latest(self, owner_key: str | None = None) -> FlowView | None:
         """The flow that an owner began last."""
+        checked(Asked, "get_flow", owner_key=owner_key)
         owner = owner_key or self.owner_key
         found = [view for view in self._all() if owner is None or view.flow.owner_key == owner]
         latest = max(found, key=lambda view: (view.state.created_at, view.flow_id), default=None)
@@ -95,6 +96,7 @@ class Flows:
 
     def resolve(self, token: str) -> FlowView | None:
         """The flow that somebody means: by its id, else the latest of the owner of that key."""
+        checked(Asked, "get_flow", token=token)
         return self.get(token.strip()) or self.find_latest(token.strip() or None)
 
     def summary(self, flow_id: str) -> FlowSummary | None:
@@ -141,27 +143,25 @@ class Flows:
         """Begin a flow at revision 0. Asking again with the same request_id gives the same flow.
 
         Raises:
-            InvalidRequest: there is no goal, controller or owner.
+            InvalidRequest: there is no goal, controller or owner, or another argument is wrong.
+            LimitExceeded: one is too large.
             Conflict: the request_id began another flow.
         """
-        owner = owner_key or self.owner_key
-        for name, text in (("controller_id", controller_id), ("goal", goal), ("owner_key", owner)):
-            if not (text or "").strip():
-                raise InvalidRequest(f"create_flow needs {name}", hint="it is a text that is not empty")
-        require_small("goal", goal, GOAL_BYTES_MAX)
-        require_fields({"current_step": current_step, "state_json": state_json, "wait_json": wait_json})
-        flow = Flow(
-            revision=0,
-            status=status,
-            owner_key=owner or "",
+        new = checked(
+            NewFlow,
+            "create_flow",
             controller_id=controller_id,
             goal=goal,
-            notify_policy=notify_policy,
+            owner_key=owner_key or self.owner_key or "",
             requester_origin=requester_origin,
+            status=status,
             current_step=current_step,
             state_json=state_json,
             wait_json=wait_json,
+            notify_policy=notify_policy,
+            request_id=request_id,
         )
+        flow = Flow(revision=0, **new.model_dump(exclude={"request_id"}))
         command = self._creation(flow, request_id)
         key = RequestKey(id=request_id, hash=command.request) if request_id is not None else None
         try:
@@ -179,7 +179,7 @@ class Flows:
 
     def _creation(self, flow: Flow, request_id: str | None) -> CreateRun:
         """The run of a flow; the same request makes the same id in every process."""
-        title = shown(flow.goal, _TITLE_CHARS) or FLOW
+        title = shown(flow.goal, TITLE_CHARS) or FLOW
         return CreateRun(
             run_id=f"{FLOW}-{short_hash(request_id)}" if request_id is not None else clock.fresh_id(FLOW),
             workflow=Workflow(workflow_id=FLOW, title=title, nodes=()),
@@ -213,29 +213,26 @@ class Flows:
             started_at: ISO 8601 with offset, as is `last_event_at`.
 
         Raises:
-            InvalidRequest: there is no task, or a time is none.
+            InvalidRequest: there is no task, a time is none, or another argument is wrong.
+            LimitExceeded: one is too large.
         """
-        if not task.strip():
-            raise InvalidRequest("task is empty", hint="say what the child is to do")
-        require_small("task", task, PROMPT_BYTES_MAX)
-        require_small("progress_summary", progress_summary, MESSAGE_BYTES_MAX)
-        command = LinkTask(
-            actor=self.actor,
-            owner_key=self.owner_key,
+        new = checked(
+            NewChild,
+            "run_flow_task",
+            flow_id=flow_id,
             runtime=runtime,
-            title=shown(label or task.strip().partition("\n")[0].lstrip("# "), _TITLE_CHARS) or "task",
-            prompt=task,
+            task=task,
             child_session_key=child_session_key,
-            worker_run_id=run_id,
-            parent=parent_task_id,
+            parent_task_id=parent_task_id,
             agent_id=agent_id,
+            run_id=run_id,
             label=label,
             status=status,
-            started_at=checked_moment("started_at", started_at),
-            last_event_at=checked_moment("last_event_at", last_event_at),
-            progress=progress_summary,
+            started_at=started_at,
+            last_event_at=last_event_at,
+            progress_summary=progress_summary,
         )
-        outcome = self._change(flow_id, command)
+        outcome = self._change(flow_id, new.command(self.actor, self.owner_key))
         if outcome is None:
             return TaskLinked(False, False, NOT_FOUND)
         answer = outcome.answer
@@ -319,15 +316,24 @@ class Flows:
         reopen: bool = False,
     ) -> FlowUpdated:
         """Any of the changes above by its name. `changes` are by `FlowField`; None clears, what is not in it stays."""
-        require_fields(changes)
-        command = UpdateFlow(
-            actor=self.actor,
+        change = checked(
+            Change,
+            "update_flow",
+            flow_id=flow_id,
             action=action,
             expected_revision=expected_revision,
-            owner_key=self.owner_key,
             changes=changes,
             status=status,
             reopen=reopen,
+        )
+        command = UpdateFlow(
+            actor=self.actor,
+            action=change.action,
+            expected_revision=change.expected_revision,
+            owner_key=self.owner_key,
+            changes=change.changes.given,
+            status=change.status,
+            reopen=change.reopen,
         )
         try:
             outcome = self._change(flow_id, command)
@@ -344,6 +350,7 @@ class Flows:
 
     def cancel(self, flow_id: str, *, message: str | None = None) -> FlowCancelled:
         """Have a flow cancelled: what runs is asked to stop, and the end of the last child ends the flow."""
+        checked(Cancel, "cancel_flow", flow_id=flow_id, message=message)
         before = self.get(flow_id)
         active = [node.id for node in before.tasks if node.is_open] if before is not None else []
         outcome = self._change(flow_id, CancelFlow(actor=self.actor, owner_key=self.owner_key, message=message))

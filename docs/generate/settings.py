@@ -48,6 +48,7 @@ _UNITS: Final = {
     "GOAL_BYTES_MAX": "a flow's goal",
     "TAGS_MAX": "tags",
     "DEPENDS_ON_MAX": "tasks that a task depends on",
+    "NESTING_MAX": "levels of lists and objects in each other",
     "LEASE_S_DEFAULT": "a lease, where the claim does not say",
     "LEASE_S_MIN": "the shortest lease (0 is none at all)",
     "LEASE_S_MAX": "the longest lease",

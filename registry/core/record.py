@@ -20,7 +20,8 @@ def is_shallow(value: object) -> bool:
     for _ in range(NESTING_MAX):
         inner = [part for one in level if isinstance(one, Mapping) for part in one.values()]
         inner += [part for one in level if isinstance(one, list | tuple) for part in one]
-        level = [part for part in inner if isinstance(part, Mapping | list | tuple)]
+        # What stands in several places is looked at once: a list may even stand in itself.
+        level = list({id(part): part for part in inner if isinstance(part, Mapping | list | tuple)}.values())
         if not level:
             return True
     return False

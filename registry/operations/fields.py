@@ -9,66 +9,26 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, ValidationError, ValidationInfo, WithJsonSchema
 
+from ..core import kinds
+from ..core.kinds import name_of
 from ..core.limits import (
     LEASE_S_MAX,
     LEASE_S_MIN,
-    MESSAGE_BYTES_MAX,
     PAYLOAD_BYTES_MAX,
     PRIORITY_MAX,
     PRIORITY_MIN,
     RESULT_BYTES_MAX,
     TAGS_MAX,
 )
-from ..core.names import ID_RULE, is_id, legal_id, shown
+from ..core.names import shown
 from ..core.record import Bag
 from ..core.run import DeliveryContext
 from ..errors import LimitExceeded
 
-REQUEST_ID_MAX: Final = 200
-SESSION_KEY_MAX: Final = 512
 TAG_MAX: Final = 128
 ROWS_MAX: Final = 100
 PRIORITY_LABELS: Final = {"P0": 10, "P1": 7, "P2": 5}
 """What the labels mean when they come in; `answers.priority_label` says how numbers are shown."""
-
-
-def _name(info: ValidationInfo) -> str:
-    return info.field_name or "the value"
-
-
-def _id(value: str, info: ValidationInfo) -> str:
-    if is_id(value):
-        return value
-    name = _name(info)
-    if not value:
-        raise ValueError(f"{name} is empty")
-    if name == "agent_id" and value.startswith("agent:") and is_id(agent := value.split(":")[1]):
-        raise ValueError(f"agent_id is {shown(value)!r}, a session key; send agent_id {agent!r}")
-    run_id, colon, node_id = value.partition(":")
-    if colon and is_id(run_id) and is_id(node_id):
-        if name == "flow_id":
-            raise ValueError(f"{shown(value)!r} is a task id; send flow_id {run_id!r}")
-        raise ValueError(f"{shown(value)!r} is a task id; send run_id {run_id!r}, node_id {node_id!r}")
-    near = legal_id(value)
-    raise ValueError(
-        f"{name} is {shown(value)!r}; an id is {ID_RULE}" + (f"; for example {shown(near)!r}" if near else "")
-    )
-
-
-def _short(limit: int, value: str, info: ValidationInfo) -> str:
-    if not value.strip():
-        raise ValueError(f"{_name(info)} is empty")
-    if len(value) > limit:
-        raise LimitExceeded(_name(info), limit=limit, size=len(value), unit="characters", hint="send a shorter one")
-    return value
-
-
-def _request_id(value: str, info: ValidationInfo) -> str:
-    return _short(REQUEST_ID_MAX, value, info)
-
-
-def _session_key(value: str, info: ValidationInfo) -> str:
-    return _short(SESSION_KEY_MAX, value, info)
 
 
 def _delivery(value: Bag, info: ValidationInfo) -> Bag:
@@ -79,22 +39,15 @@ def _delivery(value: Bag, info: ValidationInfo) -> Bag:
         fault = error.errors(include_url=False)[0]
         where = ".".join(str(place) for place in fault["loc"]) or "it"
         raise ValueError(
-            f"{_name(info)} is not a chat ({shown(where)}: {fault['msg'][:1].lower()}{fault['msg'][1:]}); "
+            f"{name_of(info)} is not a chat ({shown(where)}: {fault['msg'][:1].lower()}{fault['msg'][1:]}); "
             'it takes {"channel", "to"} and may have accountId and threadId'
         ) from None
     return value
 
 
-def _message(value: str, info: ValidationInfo) -> str:
-    size = len(value.encode())
-    if size > MESSAGE_BYTES_MAX:
-        raise LimitExceeded(_name(info), limit=MESSAGE_BYTES_MAX, size=size)
-    return value
-
-
 def _content(value: str, info: ValidationInfo) -> str:
     if not value.strip():
-        raise ValueError(f"{_name(info)} is empty")
+        raise ValueError(f"{name_of(info)} is empty")
     return value
 
 
@@ -113,17 +66,17 @@ def bag_bytes(value: Bag, *, name: str) -> int:
 
 
 def _payload(value: Bag, info: ValidationInfo) -> Bag:
-    size = bag_bytes(value, name=_name(info))
+    size = bag_bytes(value, name=name_of(info))
     if size > PAYLOAD_BYTES_MAX:
-        raise LimitExceeded(_name(info), limit=PAYLOAD_BYTES_MAX, size=size)
+        raise LimitExceeded(name_of(info), limit=PAYLOAD_BYTES_MAX, size=size)
     return value
 
 
 def _result(value: Bag, info: ValidationInfo) -> Bag:
-    size = bag_bytes(value, name=_name(info))
+    size = bag_bytes(value, name=name_of(info))
     if size > RESULT_BYTES_MAX:
         raise LimitExceeded(
-            _name(info),
+            name_of(info),
             limit=RESULT_BYTES_MAX,
             size=size,
             hint="it is the node's small result, which conditions read; put the rest into the report",
@@ -139,7 +92,7 @@ def _priority(value: object, info: ValidationInfo) -> int:
     if isinstance(number, int) and not isinstance(number, bool) and PRIORITY_MIN <= number <= PRIORITY_MAX:
         return number
     raise ValueError(
-        f"{_name(info)} is {shown(repr(value), 40)}; it must be {PRIORITY_MIN} to {PRIORITY_MAX} "
+        f"{name_of(info)} is {shown(repr(value), 40)}; it must be {PRIORITY_MIN} to {PRIORITY_MAX} "
         f"({PRIORITY_MAX} is most urgent), or P0, P1, P2"
     )
 
@@ -148,46 +101,46 @@ def _lease(value: int, info: ValidationInfo) -> int:
     if value == 0 or LEASE_S_MIN <= value <= LEASE_S_MAX:
         return value
     raise ValueError(
-        f"{_name(info)} is {value}; it must be {LEASE_S_MIN} to {LEASE_S_MAX:,} seconds, or 0 for a lease without end"
+        f"{name_of(info)} is {value}; it must be {LEASE_S_MIN} to {LEASE_S_MAX:,} seconds, or 0 for a lease without end"
     )
 
 
 def _percent(value: int, info: ValidationInfo) -> int:
     if 0 <= value <= 100:
         return value
-    raise ValueError(f"{_name(info)} is {value}; it must be 0 to 100")
+    raise ValueError(f"{name_of(info)} is {value}; it must be 0 to 100")
 
 
 def _limit(value: int, info: ValidationInfo) -> int:
     if 1 <= value <= ROWS_MAX:
         return value
-    raise ValueError(f"{_name(info)} is {value}; it must be 1 to {ROWS_MAX}")
+    raise ValueError(f"{name_of(info)} is {value}; it must be 1 to {ROWS_MAX}")
 
 
 def _tags(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     if len(value) > TAGS_MAX:
-        raise LimitExceeded(_name(info), limit=TAGS_MAX, size=len(value), unit="tags", hint="send fewer")
+        raise LimitExceeded(name_of(info), limit=TAGS_MAX, size=len(value), unit="tags", hint="send fewer")
     for tag in value:
-        _short(TAG_MAX, tag, info)
+        kinds.short_text(TAG_MAX, tag, info)
     return tuple(dict.fromkeys(value))
 
 
-RunId = Annotated[str, AfterValidator(_id)]
-NodeId = Annotated[str, AfterValidator(_id)]
-AgentId = Annotated[str, AfterValidator(_id)]
-WorkflowId = Annotated[str, AfterValidator(_id)]
+RunId = kinds.Id
+NodeId = kinds.Id
+AgentId = kinds.Id
+WorkflowId = kinds.Id
 
-RequestId = Annotated[str, AfterValidator(_request_id)]
+RequestId = kinds.RequestId
 """Any text a caller chooses so that a repeat is answered and not done again."""
 
-OutsideId = Annotated[str, AfterValidator(_session_key)]
+OutsideId = kinds.OutsideId
 """What another system calls one of its own things."""
 
 Delivery = Annotated[Bag, AfterValidator(_delivery)]
 """The chat a run reports to, in the words of the host."""
 
-SessionKey = Annotated[str, AfterValidator(_session_key)]
-Message = Annotated[str, AfterValidator(_message)]
+SessionKey = kinds.OutsideId
+Message = kinds.Message
 """Words for the trail, at most 4 KiB."""
 
 Content = Annotated[str, AfterValidator(_content)]

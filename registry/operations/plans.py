@@ -13,6 +13,7 @@ from ..core.plan_rules import workflow_faults
 from ..core.record import Bag, Json
 from ..core.run import Plan, Run
 from ..core.wait_rules import settled
+from ..core.wording import worded
 from ..core.workflow import NodeDefinition, WaitFor
 from ..errors import InvalidRequest, NextCall, RevisionConflict
 from . import fields
@@ -21,7 +22,6 @@ from .answers import Mutated, NodeRow, mutated, next_calls, node_row
 from .approvals import JUDGED_AGAIN_MAX, Consent, consent, question_of, tried
 from .caller import Caller, Question
 from .lookup import change_run, open_run
-from .parse import worded
 from .table import Operation, Request
 
 _ALIASES = tuple(field.alias or name for name, field in NodeDefinition.model_fields.items())
