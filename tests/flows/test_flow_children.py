@@ -58,6 +58,33 @@ def test_the_same_work_is_linked_once(flows: Flows) -> None:
     assert flows.run_task(flow_id, runtime="cli", task="x").created, "without a key nobody can know that it is the same"
 
 
+def test_a_workers_run_is_one_child_whatever_session_it_has(flows: Flows, caller: Caller) -> None:
+    """Its session is often known only later; asking again with or without it must not make a second child."""
+    flow_id = begun(flows)
+    first = linked(flows, flow_id, child_session_key=None, run_id="r-1")
+    ask(caller, "bind_session", run_id=flow_id, node_id=first, child_session_key=CHILD)
+
+    for session in (None, CHILD, "agent:other:1"):
+        again = flows.run_task(flow_id, runtime="cli", task="x", child_session_key=session, run_id="r-1")
+        assert (again.created, again.task and again.task.id) == (False, first)
+    assert run_of(flows, flow_id).node(first).child_session_key == CHILD, "a link changes no binding"
+
+
+def test_work_in_a_session_is_one_child_whether_its_run_is_named_or_not(flows: Flows) -> None:
+    """A host gives its run an id after the link; two ids are two pieces of work."""
+    flow_id = begun(flows)
+    first = linked(flows, flow_id)
+    named = flows.run_task(flow_id, runtime="subagent", task="write the notes", child_session_key=CHILD, run_id="r-1")
+    second = linked(flows, flow_id, task="other", run_id="r-2")
+    unnamed = flows.run_task(flow_id, runtime="subagent", task="other", child_session_key=CHILD)
+
+    assert (named.created, named.task and named.task.id) == (False, first)
+    assert (unnamed.created, unnamed.task and unnamed.task.id) == (False, second)
+    assert names(named.outcome) == ("node.run_bound",)
+    assert linked(flows, flow_id, run_id="r-3") not in (first, second)
+    assert linked(flows, flow_id, task="other", run_id="r-4") not in (first, second)
+
+
 def test_nothing_is_linked_to_a_flow_that_has_ended(flows: Flows) -> None:
     """Its owner has said what came of it."""
     flow_id = begun(flows)

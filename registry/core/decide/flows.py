@@ -158,6 +158,11 @@ def link_task(draft: Draft, command: LinkTask) -> None:
     known = _linked(draft, command)
     reason = _why_not(draft, flow)
     if known is not None:
+        if command.worker_run_id and not known.run_id:
+            # Now that its run has a name, another run in the same session is other work.
+            draft.change(known.id, run_id=command.worker_run_id)
+            draft.set_refs(node_run_ids={**draft.refs.node_run_ids, known.id: command.worker_run_id})
+            draft.tell("node.run_bound", known.id, value=command.worker_run_id)
         draft.answer = {"created": False, "found": True, "reason": LINKED_ALREADY, "nodeId": known.id}
     elif reason is not None:
         draft.answer = {"created": False, "found": True, "reason": reason}
@@ -174,14 +179,23 @@ def _why_not(draft: Draft, flow: Flow) -> str | None:
 
 
 def _linked(draft: Draft, command: LinkTask) -> NodeState | None:
-    """The child that this very work was linked as before; who asks again after a time-out must not get two."""
-    for node in draft.nodes.values():
-        if not node.managed or node.child_session_key != (command.child_session_key or ""):
-            continue
-        if command.worker_run_id:
-            if node.run_id == command.worker_run_id:
-                return node
-        elif command.child_session_key and node.is_open and not node.run_id and _is_same(draft, node, command):
+    """The child that this very work was linked as before; who asks again after a time-out must not get two.
+
+    The worker's run names the work: its child is the known one whatever session was bound to it, or is named now.
+    A session may carry several pieces of work; there it is the open one with the same words, unless that is known
+    to be another worker's run.
+    """
+    children = [node for node in draft.nodes.values() if node.managed]
+    if command.worker_run_id:
+        known = next((node for node in children if node.run_id == command.worker_run_id), None)
+        if known is not None:
+            return known
+    if not command.child_session_key:
+        return None
+    for node in children:
+        is_carried = node.child_session_key == command.child_session_key and node.is_open
+        is_other = command.worker_run_id and node.run_id
+        if is_carried and not is_other and _is_same(draft, node, command):
             return node
     return None
 
