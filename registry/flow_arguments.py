@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from . import clock
 from .core.commands import FlowAction, LinkTask
 from .core.flow import ChildRuntime, FlowStatus, NotifyPolicy
 from .core.kinds import ControllerId, Goal, Id, Message, OutsideId, RequestId, Revision, TaskRef, name_of
@@ -128,7 +129,19 @@ class NewChild(_Arguments):
     progress_summary: Message | None
 
     def command(self, actor: Actor, owner_key: str | None) -> LinkTask:
-        """What is asked of the flow's run."""
+        """What is asked of the flow's run.
+
+        Raises:
+            InvalidRequest: it began before it was to begin, or a time has not come.
+        """
+        if self.status == "queued" and self.started_at is not None:
+            raise InvalidRequest(
+                "started_at is given for a child whose status is queued",
+                hint="send status running with it, or leave started_at out",
+            )
+        for name, at in (("started_at", self.started_at), ("last_event_at", self.last_event_at)):
+            if at is not None and moment(at) > clock.now():
+                raise InvalidRequest(f"{name} is {at}, which has not come yet", hint="send a time that is over")
         return LinkTask(
             actor=actor,
             owner_key=owner_key,

@@ -209,8 +209,9 @@ class Flows:
         """Link work that is carried outside; this does not start it.
 
         Args:
-            run_id: What the worker's host calls its run; linking the same work again gives the same child.
-            started_at: ISO 8601 with offset, as is `last_event_at`.
+            run_id: What the worker's host calls its run. The same run is the same child, whatever session is bound
+                to it or named with it; without it the same words in the same session are, while it is open.
+            started_at: ISO 8601 with offset and not to come, as is `last_event_at`; only of one that is running.
 
         Raises:
             InvalidRequest: there is no task, a time is none, or another argument is wrong.

@@ -169,3 +169,19 @@ def test_true_is_no_revision(flows: Flows, caller: Caller) -> None:
     assert "expected_revision is true or false; it must be a whole number" in said
     assert standing(flows, flow_id).flow.revision == 1
     assert ask(caller, "update_flow", flow_id=flow_id, action="finish", expected_revision=1)["applied"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"started_at": "2026-01-01T08:00:00Z"}, "started_at is given for a child whose status is queued"),
+        ({"status": "running", "started_at": "2036-01-01T08:00:00Z"}, "started_at is 2036.* has not come yet"),
+        ({"last_event_at": "2036-01-01T08:00:00Z"}, "last_event_at is 2036.* has not come yet"),
+    ],
+)
+def test_a_childs_times_fit_what_is_said_of_it(flows: Flows, given: dict[str, Any], said: str) -> None:
+    """A time that is dropped was told for nothing; one to come puts the flow before all others in every list."""
+    flow_id = begun(flows)
+    with pytest.raises(RegistryError, match=said):
+        flows.run_task(flow_id, runtime="cli", task="x", **given)
+    assert run_of(flows, flow_id).state.nodes == {}
