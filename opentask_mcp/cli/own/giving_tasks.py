@@ -6,7 +6,7 @@ import click
 
 from ..building import about, arguments_of, params_of, parsed
 from ..commands import FORMS
-from .task_options import agent_of, agent_option, answer, done, session_of, task_command
+from .task_options import agent_of, agent_option, answer, done, not_its, session_of, task_command
 
 _CREATE: Final = FORMS["task create"]
 _CANCEL: Final = FORMS["task cancel"]
@@ -60,8 +60,7 @@ def _require_its(agent_id: str | None, task: object) -> None:
     """Where an agent is named, the task is to be its own: a slip of the id must not hit another's work."""
     if agent_id is None or not isinstance(task, str):
         return
-    from registry.core.names import shown
-    from registry.errors import Conflict, NextCall, NotFound
+    from registry.errors import NotFound
     from registry.operations.task_ids import existing_task
 
     registry = session_of().registry
@@ -71,12 +70,7 @@ def _require_its(agent_id: str | None, task: object) -> None:
     except NotFound:
         return  # The operation says so in its own words.
     if owner != agent_id:
-        raise Conflict(
-            f"task {shown(task)!r} is assigned to {repr(owner) if owner else 'nobody'}, not to {agent_id!r}; "
-            "nothing was changed",
-            hint="leave --agent out, or name the agent it is assigned to",
-            next=(NextCall("get_task", {"task_id": task}, "shows the task"),),
-        )
+        raise not_its(task, owner, agent_id)
 
 
 def _without_agent(form_params: list[click.Parameter]) -> list[click.Parameter]:

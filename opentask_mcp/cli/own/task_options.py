@@ -10,6 +10,7 @@ from ..session import Session
 
 if TYPE_CHECKING:
     from registry.core.record import Bag
+    from registry.errors import RegistryError
     from registry.operations.table import Result
 
 TASK_ID: Final = ["--task-id", "task_id"]
@@ -65,6 +66,19 @@ def answer(session: Session, command: str, document: "Mapping[str, Any]") -> int
     else:
         session.write(dict(document))
     return 0
+
+
+def not_its(task: str, owner: str | None, agent_id: str) -> "RegistryError":
+    """The refusal of a change to a task that is assigned to somebody else than the agent that is named."""
+    from registry.core.names import shown
+    from registry.errors import Conflict, NextCall
+
+    return Conflict(
+        f"task {shown(task)!r} is assigned to {repr(owner) if owner else 'nobody'}, not to {agent_id!r}; "
+        "nothing was changed",
+        hint="leave --agent out, or name the agent it is assigned to",
+        next=(NextCall("get_task", {"task_id": task}, "shows the task"),),
+    )
 
 
 def with_nulls(result: "Result") -> "Bag":

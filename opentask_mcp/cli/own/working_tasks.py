@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ..commands import FORMS
-from .task_options import TASK_ID, agent_of, agent_option, answer, done, session_of, task_command
+from .task_options import TASK_ID, agent_of, agent_option, answer, done, not_its, session_of, task_command
 
 if TYPE_CHECKING:
     from registry.core.record import Bag
@@ -124,6 +124,14 @@ def _held(registry: "Registry", agent: str, task_id: str | None, *, verb: str) -
             f"task {task_id!r} is with {node.lease.owner!r} (attempt {node.attempt}), not with {agent!r}",
             hint="only who started it ends it; request_control release takes it from a dead worker",
             next=(NextCall("get_task", {"task_id": task_id}, "shows the task"),),
+        )
+    if node.lease is None and node.agent_id != agent:
+        raise not_its(task_id, node.agent_id, agent)
+    if node.status in ("pending", "ready"):
+        raise IllegalTransition(
+            f"task {task_id!r} was not started; task {verb} ends what task start began",
+            hint="start it first; task cancel ends what nobody is to do any more",
+            next=(NextCall("claim_node", {"run_id": run_id, "node_id": node_id, "agent_id": agent}, "starts it"),),
         )
     return run_id, node
 

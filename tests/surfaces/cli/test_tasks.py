@@ -106,6 +106,20 @@ def test_an_agent_does_not_end_or_cancel_another_agents_task(cli: Cli) -> None:
     assert cli("task", "get", made).answer["task"]["status"] == "running"
 
 
+@pytest.mark.parametrize("verb", [("complete",), ("fail", "--error", "oops")])
+def test_what_nobody_started_is_ended_by_nobody(cli: Cli, verb: tuple[str, ...]) -> None:
+    """One word wrong in a script would end another agent's work, or one's own before it was looked at."""
+    made = created(cli, "x", "otto")
+
+    another = cli("task", *verb, "--agent", "mira", "--task-id", made)
+    early = cli("task", *verb, "--agent", "otto", "--task-id", made)
+
+    assert another.error["message"] == f"task '{made}' is assigned to 'otto', not to 'mira'; nothing was changed"
+    assert early.error["code"] == "illegal_transition"
+    assert early.error["message"] == f"task '{made}' was not started; task {verb[0]} ends what task start began"
+    assert cli("task", "get", made).answer["task"]["status"] == "queued"
+
+
 def test_the_numbers_of_an_agent_are_all_there(cli: Cli) -> None:
     """null says that nothing ended; a missing key breaks a script."""
     created(cli, "x")
