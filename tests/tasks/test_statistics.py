@@ -1,5 +1,7 @@
 """Statistics: counts, rates and times that people plan by."""
 
+import pytest
+
 from registry.core.task_statistics import in_words
 from registry.operations.caller import Caller
 from tests.operations.changing.asking import ask
@@ -43,6 +45,39 @@ def test_a_range_counts_what_ended_in_it(caller: Caller, hands: Hands) -> None:
     found = ask(caller, "task_stats", agent_id="anna", to="2026-01-02T00:00:00+00:00")
 
     assert (found["total"]["completed"], found["agents"]) == (1, [])
+
+
+def test_throughput_counts_all_days_and_what_is_cut_is_named(caller: Caller, hands: Hands) -> None:
+    """One a day is one a day however many days are shown, and a list that just stops looks whole."""
+    for number in range(22):
+        task(caller, agent_id=f"agent-{number:02}", group=f"group-{number:02}")
+        end(caller, start(caller, f"agent-{number:02}"))
+        hands.move(days=1)
+
+    found = ask(caller, "task_stats")
+    earlier = ask(caller, "task_stats", **found["next"][0]["args"])
+    other = ask(caller, "task_stats", **found["next"][1]["args"])
+
+    assert found["completed_per_day"] == pytest.approx(1, abs=0.05)
+    for rows, more in (("days", "more_days"), ("agents", "more_agents"), ("groups", "more_groups")):
+        assert len(found[rows]) + found[more] == 22
+    assert [len(earlier["days"]), earlier["days"][0]["day"]] == [8, "2026-01-08"]
+    assert (other["agent_id"], other["total"]["completed"]) == (f"agent-{len(found['agents']):02}", 1)
+    assert [call["tool"] for call in found["next"]] == ["task_stats", "task_stats", "list_tasks"]
+    assert found["next"][2]["args"] == {"group": f"group-{len(found['groups']):02}"}
+    assert not {"more_days", "more_agents", "more_groups"} & set(other)
+
+
+def test_a_range_has_no_days_outside_of_it(caller: Caller, hands: Hands) -> None:
+    """A task made the day before has no row there: whoever adds up the rows would count another range."""
+    task(caller)
+    claim = start(caller, lease_s=0)
+    hands.move(days=1)
+    end(caller, claim)
+
+    found = ask(caller, "task_stats", **{"from": "2026-01-02T00:00:00+00:00"})
+
+    assert [(row["day"], row["created"], row["completed"]) for row in found["days"]] == [("2026-01-02", 0, 1)]
 
 
 def test_what_was_lost_too_often_counts_as_failed_before_anybody_records_it(caller: Caller, hands: Hands) -> None:
