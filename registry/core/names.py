@@ -75,9 +75,12 @@ def moment(text: str) -> datetime:
     """An ISO 8601 text as an aware UTC datetime.
 
     Raises:
-        ValueError: not ISO 8601, or without an offset.
+        ValueError: not ISO 8601, without an offset, or outside of the years 1 to 9999 in UTC.
     """
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
         raise ValueError(f"{shown(text)!r} has no UTC offset; write for example 2026-01-31T09:00:00+00:00")
-    return parsed if parsed.tzinfo is UTC else parsed.astimezone(UTC)
+    try:
+        return parsed if parsed.tzinfo is UTC else parsed.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{shown(text)!r} is outside of the years 1 to 9999 in UTC") from None

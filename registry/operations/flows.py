@@ -1,7 +1,5 @@
 """Beginning and finding flows."""
 
-import base64
-import binascii
 import json
 from typing import Annotated, Final, Literal, get_args
 
@@ -18,6 +16,7 @@ from . import fields
 from .acting import acting
 from .answers import NextStep, fit, next_calls, step
 from .caller import Caller
+from .cursors import cursor_place, cursor_text
 from .flow_fields import ControllerId, Goal, Own
 from .flow_rows import FlowRow, flow_row, whole_row
 from .status_words import ONE_OR_MORE, require_known
@@ -221,19 +220,15 @@ def _filters(request: ListFlowsRequest) -> str:
 
 
 def _cursor(view: FlowView, request: ListFlowsRequest) -> str:
-    text = json.dumps([*_key(view), _filters(request)], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return cursor_text([*_key(view), _filters(request)])
 
 
 def _place(request: ListFlowsRequest) -> tuple[str, str]:
     again = (NextCall("list_flows", {}, "starts over, changed last first"),)
-    text = request.cursor or ""
-    try:
-        updated_at, flow_id, made_with = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, TypeError, binascii.Error):
-        raise InvalidRequest(
-            "cursor is not one that an answer gave", hint="send next_cursor as it came", next=again
-        ) from None
+    place = cursor_place(request.cursor or "", length=3)
+    if place is None:
+        raise InvalidRequest("cursor is not one that an answer gave", hint="send next_cursor as it came", next=again)
+    updated_at, flow_id, made_with = place
     if made_with != _filters(request):
         raise InvalidRequest(
             "cursor belongs to a list with other filters",

@@ -5,8 +5,6 @@ they were recorded, so that reading twice gives the same order. A cursor holds t
 last row and a hash of the filters: a page stays valid while other tasks change.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +20,7 @@ from ..core.tasks import TaskStatus, public_status, updated_at
 from ..errors import InvalidRequest, NextCall, NotFound, RegistryError
 from ..registry import Registry
 from ..storage.views import SortBy, SortKey, TaskQuery, TaskRecord, sort_key
+from .cursors import cursor_place, cursor_text
 from .status_words import ONE_OR_MORE, require_known
 from .table import Request
 from .task_rows import Task, task_of
@@ -141,8 +140,7 @@ def from_cursor(query: TaskQuery, cursor: str | None) -> TaskQuery:
 
 def write_cursor(key: list[Json], *, made_with: Bag) -> str:
     """A place in a list that was asked for with these filters."""
-    text = json.dumps([*key, _hash(made_with)], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return cursor_text([*key, _hash(made_with)])
 
 
 def read_cursor(cursor: str, *, made_with: Bag, places: int) -> list[Json]:
@@ -152,21 +150,16 @@ def read_cursor(cursor: str, *, made_with: Bag, places: int) -> list[Json]:
         InvalidRequest: it is not one of ours, or was made with other filters.
     """
     again = (NextCall("list_tasks", {}, "starts over"),)
-    try:
-        document = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error):
-        document = None
-    if not isinstance(document, list) or len(document) != places + 1:
-        raise InvalidRequest(
-            "cursor is not one that an answer gave", hint="send next_cursor as it came", next=again
-        ) from None
-    if document[-1] != _hash(made_with):
+    place = cursor_place(cursor, length=places + 1)
+    if place is None:
+        raise InvalidRequest("cursor is not one that an answer gave", hint="send next_cursor as it came", next=again)
+    if place[-1] != _hash(made_with):
         raise InvalidRequest(
             "cursor belongs to a list with other filters",
             hint="send the same filters as before, or start over without cursor",
             next=again,
         )
-    return document[:-1]
+    return place[:-1]
 
 
 def _asked(query: TaskQuery) -> Bag:

@@ -1,7 +1,5 @@
 """Finding runs: filters, pages and one sentence on what each run wants of somebody."""
 
-import base64
-import binascii
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +12,7 @@ from ..errors import InvalidRequest, NextCall
 from ..registry import Registry
 from ..storage.listing import RunKey, RunPage, RunQuery, run_key
 from .answers import cut
+from .cursors import cursor_place, cursor_text
 from .table import Result
 
 PROGRESS_CHARS: Final = 120
@@ -81,8 +80,7 @@ def page_of(registry: Registry, filters: RunFilters, *, after: RunKey | None = N
 
 def cursor_of(run: RunDigest, filters: RunFilters) -> str:
     """Where the page behind this run begins."""
-    text = json.dumps([*run_key(run), filters.hash], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return cursor_text([*run_key(run), filters.hash])
 
 
 def read_cursor(cursor: str, filters: RunFilters, *, tool: str) -> RunKey:
@@ -92,12 +90,10 @@ def read_cursor(cursor: str, filters: RunFilters, *, tool: str) -> RunKey:
         InvalidRequest: it is not one of ours, or was made with other filters.
     """
     again = (NextCall(tool, {}, "starts over, newest first"),)
-    try:
-        updated_at, run_id, made_with = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, TypeError, binascii.Error):
-        raise InvalidRequest(
-            "cursor is not one that an answer gave", hint="send next_cursor as it came", next=again
-        ) from None
+    place = cursor_place(cursor, length=3)
+    if place is None:
+        raise InvalidRequest("cursor is not one that an answer gave", hint="send next_cursor as it came", next=again)
+    updated_at, run_id, made_with = place
     if made_with != filters.hash:
         raise InvalidRequest(
             "cursor belongs to a list with other filters",

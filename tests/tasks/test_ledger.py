@@ -1,5 +1,6 @@
 """The ledger: every node of every run as a task, in stable pages."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -111,6 +112,29 @@ def test_pages_join_without_a_gap_while_other_tasks_change(caller: Caller, hands
 
     assert moved["title"] == "t0"
     assert seen == ["t8", "t7", "t6", "t5", "t4", "t3", "t2", "t1"]
+
+
+@pytest.mark.parametrize("tool", ["list_tasks", "list_runs", "list_flows", "list_workflows"])
+@pytest.mark.parametrize("text", ["[" * 60_000, "[1]", "{}", "\xff"])
+def test_any_text_may_be_sent_as_a_cursor(caller: Caller, tool: str, text: str) -> None:
+    """A model makes one up; that is no fault of the program, and no reason to look into its logs."""
+    cursor = base64.urlsafe_b64encode(text.encode("latin-1")).decode()
+
+    assert refusal(caller, tool, cursor=cursor).startswith("invalid_request: cursor is not one that")
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "time"),
+    [
+        ("list_tasks", "to", "9999-12-31T23:59:59-05:00"),
+        ("list_tasks", "from", "0001-01-01T00:00:00+08:00"),
+        ("task_stats", "to", "9999-12-31T23:59:59-05:00"),
+        ("list_runs", "changed_since", "0001-01-01T00:00:00+08:00"),
+    ],
+)
+def test_a_time_at_the_ends_of_the_calendar_is_refused(caller: Caller, tool: str, name: str, time: str) -> None:
+    """Who means no bound writes the first or the last year there is, in their own zone."""
+    assert refusal(caller, tool, **{name: time}).startswith("invalid_request: ")
 
 
 def test_a_cursor_is_refused_with_other_filters(caller: Caller) -> None:
