@@ -22,6 +22,8 @@ TaskId = str
 
 ID_MAX: Final = 128
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_JOINERS: Final = "\u200c\u200d"
+"""Zero width: without them a Persian word falls into two, and a picture of a family into three people."""
 ID_RULE: Final = "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 128, no dot at the end"
 
 
@@ -59,9 +61,25 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
+def is_harmless(char: str) -> bool:
+    """Whether a character moves no cursor and turns no text around; joiners, which hold words together, do not."""
+    return char.isprintable() or char in _JOINERS
+
+
+def one_line(text: str) -> str:
+    """Somebody's text on one line, without what is invisible; joiners stay inside of words and pictures."""
+    visible = "".join(char if is_harmless(char) else " " for char in text)
+    return " ".join(word for part in visible.split() if (word := part.strip(_JOINERS)))
+
+
+def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags as they are kept, shown and looked for: each on one line, none of them empty or twice."""
+    return tuple(dict.fromkeys(line for tag in tags if (line := one_line(tag))))
+
+
 def shown(text: str, length: int = 80) -> str:
     """Somebody's text made fit to stand inside our own sentence: cleaned and cut."""
-    cleaned = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    cleaned = one_line(text)
     return cleaned if len(cleaned) <= length else cleaned[: length - 1] + "…"
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Final, Literal
 
 from .flow import Runtime
-from .names import NodeId, RunId, WorkflowId
+from .names import NodeId, RunId, WorkflowId, one_line
 from .run import NodeState, RunState
 
 TaskStatus = Literal["queued", "running", "completed", "failed", "timed_out", "cancelled"]
@@ -96,8 +96,7 @@ def cleaned(text: str | None, length: int = TEXT_CHARS) -> str | None:
     """Somebody's text fit for one line of a list; None where nothing is left of it."""
     if not text:
         return None
-    open_text = _INTERNAL.sub(" ", text)
-    line = " ".join("".join(c if c.isprintable() else " " for c in open_text).split())
+    line = one_line(_INTERNAL.sub(" ", text))
     if not line:
         return None
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"

@@ -20,7 +20,7 @@ from ..core.limits import (
     RESULT_BYTES_MAX,
     TAGS_MAX,
 )
-from ..core.names import shown
+from ..core.names import clean_tags, one_line, shown
 from ..core.record import Bag
 from ..core.run import DeliveryContext
 from ..errors import LimitExceeded
@@ -121,8 +121,8 @@ def _tags(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     if len(value) > TAGS_MAX:
         raise LimitExceeded(name_of(info), limit=TAGS_MAX, size=len(value), unit="tags", hint="send fewer")
     for tag in value:
-        kinds.short_text(TAG_MAX, tag, info)
-    return tuple(dict.fromkeys(value))
+        kinds.short_text(TAG_MAX, one_line(tag), info)
+    return clean_tags(value)
 
 
 RunId = kinds.Id

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from .. import clock
 from ..core.claimable import queue_key
-from ..core.names import iso
+from ..core.names import clean_tags, iso
 from ..core.record import Bag, Json
 from ..core.tasks import is_of_session
 from ..errors import InvalidRequest, NextCall
@@ -138,7 +138,7 @@ def _is_wanted(request: _ListTasksRequest, one: QueuedNode) -> bool:
     return (
         request.run_id in (None, run.run_id)
         and request.group in (None, run.group)
-        and (request.tag is None or request.tag in node.tags or request.tag in run.tags)
+        and (request.tag is None or request.tag in clean_tags((*run.tags, *node.tags)))
         and (request.session_key is None or is_of_session(run, node, request.session_key))
     )
 

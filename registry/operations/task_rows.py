@@ -1,7 +1,7 @@
 """A task as it stands in answers: one shape for the ledger, queues, and every face of them."""
 
 from ..core.flow import Runtime
-from ..core.names import task_id
+from ..core.names import clean_tags, task_id
 from ..core.record import Json
 from ..core.run import NodeState, RunState
 from ..core.tasks import (
@@ -96,7 +96,7 @@ def task_fields(run: RunState, node: NodeState) -> dict[str, object]:
         "terminal_summary": None if node.is_open else cleaned(node.summary),
         "terminal_outcome": terminal_outcome(node),
         "error": cleaned(node.error),
-        "tags": tuple(dict.fromkeys((*run.tags, *node.tags))),
+        "tags": clean_tags((*run.tags, *node.tags)),
         "group": run.group,
         "depends_on": node.depends_on,
     }

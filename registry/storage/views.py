@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 from ..core.claimable import QueueKey, queue_key
-from ..core.names import AgentId, RunId, TaskId, moment, task_id
+from ..core.names import AgentId, RunId, TaskId, clean_tags, moment, task_id
 from ..core.run import NodeState, RunState
 from ..core.tasks import TaskStatus, created_at, is_of_session, public_status, updated_at
 from ..core.workflow import WORK_KINDS
@@ -155,7 +155,7 @@ def matches(query: TaskQuery, record: TaskRecord) -> bool:
         and (query.agent_id is None or node.agent_id == query.agent_id)
         and (query.run_id is None or run.run_id == query.run_id)
         and (query.group is None or run.group == query.group)
-        and (query.tag is None or query.tag in node.tags or query.tag in run.tags)
+        and (query.tag is None or query.tag in clean_tags((*run.tags, *node.tags)))
         and node.priority >= query.min_priority
         and (query.session_key is None or is_of_session(run, node, query.session_key))
         and (query.statuses is None or public_status(node) in query.statuses or node.is_overdue(query.now))

@@ -137,6 +137,40 @@ def test_a_time_at_the_ends_of_the_calendar_is_refused(caller: Caller, tool: str
     assert refusal(caller, tool, **{name: time}).startswith("invalid_request: ")
 
 
+@pytest.mark.parametrize(
+    "tag", [" urgent ", "two  words", "line\nend", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"]
+)
+def test_a_tag_is_found_as_it_was_given(caller: Caller, tag: str) -> None:
+    """What cannot be found under any spelling might as well not be there."""
+    task(caller, "tagged", tags=[tag])
+    task(caller, "other")
+
+    page = ask(caller, "list_tasks", tag=tag)
+
+    assert [row["title"] for row in page["tasks"]] == ["tagged"]
+    assert listed(caller, tag=page["tasks"][0]["tags"][0]) == ["tagged"]
+    assert [row["title"] for row in ask(caller, "list_tasks", agent_id="anna", order="queue", tag=tag)["tasks"]] == [
+        "tagged"
+    ]
+
+
+def test_tags_that_are_equal_or_empty_when_cleaned_are_not_kept(caller: Caller) -> None:
+    """The same word twice in a row looks like a fault of the list."""
+    task(caller, tags=["a b", " a  b", "c"])
+
+    assert ask(caller, "list_tasks")["tasks"][0]["tags"] == ["a b", "c"]
+    assert "tags is empty" in refusal(caller, "create_task", name="x", agent_id="anna", tags=["\u200d\u202e "])
+
+
+def test_joiners_stay_in_titles_and_what_turns_text_around_does_not(caller: Caller) -> None:
+    """A picture of a family is one picture, and a Persian word one word; a title must not rewrite the line it is in."""
+    task(caller, "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u0645\u06cc\u200c\u062e \u202egood\u200b!\u200d")
+
+    title = ask(caller, "list_tasks")["tasks"][0]["title"]
+
+    assert title == "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u0645\u06cc\u200c\u062e good !"
+
+
 def test_a_cursor_is_refused_with_other_filters(caller: Caller) -> None:
     """It stands in another list; going on there would leave rows out unseen."""
     for number in range(3):

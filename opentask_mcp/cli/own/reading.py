@@ -33,7 +33,9 @@ def _read(raw: bool, **given: Any) -> int:
 
 def _shown(text: str, *, raw: bool) -> str:
     """On a terminal a file written by others must not move the cursor or ring the bell."""
-    return text if raw else "".join(char for char in text if char in "\n\t" or char.isprintable())
+    from registry.core.names import is_harmless
+
+    return text if raw else "".join(char for char in text if char in "\n\t" or is_harmless(char))
 
 
 read = command(

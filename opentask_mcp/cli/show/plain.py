@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from registry import clock
+from registry.core.names import is_harmless
 
 Row = dict[str, Any]
 
@@ -39,7 +40,7 @@ def console() -> Console:
 
 def harmless(text: object) -> str:
     """Somebody's words without what would move the cursor, ring the bell or colour the rest."""
-    return "".join(char for char in str(text) if char in "\n\t" or char.isprintable())
+    return "".join(char for char in str(text) if char in "\n\t" or is_harmless(char))
 
 
 def words(text: object, style: str = "") -> Text:

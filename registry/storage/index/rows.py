@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from pydantic_core import to_json
 
 from ...core.digest import agents_of, digest_document, own_session_keys, titles_searched, words_searched
-from ...core.names import RunId, task_id
+from ...core.names import RunId, clean_tags, task_id
 from ...core.run import NodeState, RunState
 from ...core.tasks import created_at, public_status, updated_at
 from ..listing import changed_at
@@ -188,7 +188,7 @@ def differences(before: Row, after: Row) -> Row:
 
 def tags_text(tags: Sequence[str]) -> str:
     """Tags in one text, in which each is found by `tag_part`."""
-    return "\x1f".join(("", *tags, "")) if tags else ""
+    return "\x1f".join(("", *clean_tags(tags), "")) if tags else ""
 
 
 def tag_part(tag: str) -> str:
