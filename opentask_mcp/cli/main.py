@@ -1,5 +1,6 @@
 """Where the command line begins and every failure ends."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ Exit status: 0 done, 2 invalid request, 3 not found, 4 conflict, 5 busy (try aga
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the value is the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _say_what_can_be_said()
     session = Session()
     if "--json" in words:
         # A line that cannot be read is refused before its options are looked at.
@@ -49,6 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("OPENTASK_DEBUG"):
             raise
         return tell_fault(fault, session, asked=f"opentask {' '.join(words[:2])}")
+
+
+def _say_what_can_be_said() -> None:
+    """What a terminal or a pipe has no letters for is shown as ? and ends no command."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and (sys.stdout.errors == "strict" or not _is_utf8(sys.stdout)):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _is_utf8(stream: io.TextIOWrapper) -> bool:
+    return stream.encoding.lower().replace("-", "").replace("_", "") == "utf8"
 
 
 def opentask() -> click.Group:

@@ -12,6 +12,8 @@ from rich.text import Text
 from registry import clock
 from registry.core.names import is_harmless
 
+from .columns import glyphs
+
 Row = dict[str, Any]
 
 STATUS_STYLES: Final = {
@@ -120,11 +122,12 @@ def bar(counts: dict[str, int], *, width: int = 30) -> Text:
     if not total:
         return Text("")
     text, filled = Text(), 0
+    full, pale = glyphs()
     done = 0
     for name in _NODE_ORDER:
         done += counts.get(name, 0)
         upto = round(width * done / total)
-        text.append(("█" if name != "pending" else "░") * (upto - filled), style=STATUS_STYLES[name])
+        text.append((full if name != "pending" else pale) * (upto - filled), style=STATUS_STYLES[name])
         filled = upto
     over = counts.get("completed", 0) + counts.get("skipped", 0)
     text.append(f"  {over} of {total}")

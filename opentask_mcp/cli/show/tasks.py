@@ -6,7 +6,8 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from .plain import Row, facts, harmless, table, when, words
+from .columns import BAR_WIDTH, Bar, Column, fitted
+from .plain import Row, console, facts, harmless, table, when, words
 
 STYLES: Final = {
     "queued": "cyan",
@@ -16,7 +17,17 @@ STYLES: Final = {
     "timed_out": "bold red",
     "cancelled": "dim",
 }
-_BAR_WIDTH: Final = 24
+_TASK_COLUMNS: Final = (
+    Column("task"),
+    Column("status", drop=1),
+    Column("priority", drop=2),
+    Column("agent", drop=4),
+    Column("title", least=16),
+    Column("", least=10, drop=3),
+    Column("changed", drop=5),
+)
+_NUMBER_COLUMNS: Final = (Column(least=6), Column(least=12), Column("success", drop=1), Column("average", drop=2))
+_DAY_COLUMNS: Final = (Column("day"), Column(least=6), Column("ended", least=12), Column(drop=1))
 _PARTS: Final = (
     ("completed", "green"),
     ("failed", "bold red"),
@@ -30,8 +41,9 @@ def task_table(rows: list[Row]) -> RenderableType:
     """Tasks as rows."""
     if not rows:
         return Text("no tasks", style="dim")
-    return table(
-        "task", "status", "priority", "agent", "title", "", "changed",
+    return fitted(
+        _TASK_COLUMNS,
+        room=console().width,
         rows=[
             (
                 Text(row["task_id"]),
@@ -44,7 +56,7 @@ def task_table(rows: list[Row]) -> RenderableType:
             )
             for row in rows
         ],
-    )  # fmt: skip
+    )
 
 
 def _remark(row: Row) -> str:
@@ -86,25 +98,16 @@ def _counts(counts: Mapping[str, int]) -> Text:
     return Text("  ").join([Text(text, style=style) for text, style in parts]) if parts else Text("none", style="dim")
 
 
-def bar(total: Mapping[str, int], *, width: int = _BAR_WIDTH) -> Text:
+def bar(total: Mapping[str, int], *, width: int = BAR_WIDTH) -> Bar:
     """Where tasks stand, as a bar with a colour for each."""
-    whole = sum(total.get(name, 0) for name, _ in _PARTS)
-    if not whole:
-        return Text("")
-    text, filled, told = Text(), 0, 0
-    for name, style in _PARTS:
-        told += total.get(name, 0)
-        upto = round(width * told / whole)
-        text.append(("░" if name == "pending" else "█") * (upto - filled), style=style)
-        filled = upto
-    return text
+    return Bar([(style, total.get(name, 0), name == "pending") for name, style in _PARTS], width=width)
 
 
 def stats(answer: Row) -> list[RenderableType]:
     """Numbers, with a bar for each agent, group and day."""
     total = answer["total"]
     views: list[RenderableType] = [
-        Text.assemble(bar(total), "  ", _counts(total)),
+        Text.assemble(bar(total).text(console().width // 2), "  ", _counts(total)),
         facts(
             ("success", _rate(answer)),
             ("average", _text(answer.get("avg_completion_time"))),
@@ -112,20 +115,23 @@ def stats(answer: Row) -> list[RenderableType]:
             ("a day", _text(answer.get("completed_per_day"))),
         ),
     ]
-    for head, rows, name in (
-        ("agent", answer.get("agents", ()), "agent_id"),
-        ("group", answer.get("groups", ()), "group"),
-    ):
-        if rows:
-            views += [Text(), _numbers(head, rows, name)]
+    for head, name in (("agent", "agent_id"), ("group", "group")):
+        if answer.get(f"{head}s"):
+            views += [Text(), _numbers(head, answer[f"{head}s"], name), *_more(answer, f"{head}s")]
     if answer.get("days"):
-        views += [Text(), _days(answer["days"])]
+        views += [Text(), _days(answer["days"]), *_more(answer, "days")]
     return views
 
 
+def _more(answer: Row, name: str) -> list[Text]:
+    number = answer.get(f"more_{name}")
+    return [Text(f"and {number} more {name if number > 1 else name[:-1]}", style="dim")] if number else []
+
+
 def _numbers(head: str, rows: list[Row], name: str) -> RenderableType:
-    return table(
-        head, "", "", "success", "average",
+    return fitted(
+        (Column(head, least=10, cut=True), *_NUMBER_COLUMNS),
+        room=console().width,
         rows=[
             (
                 words(row.get(name) or "nobody"),
@@ -136,7 +142,7 @@ def _numbers(head: str, rows: list[Row], name: str) -> RenderableType:
             )
             for row in rows
         ],
-    )  # fmt: skip
+    )
 
 
 def _days(rows: list[Row]) -> RenderableType:
@@ -144,11 +150,11 @@ def _days(rows: list[Row]) -> RenderableType:
     shown = []
     for row in rows:
         ended = {name: row[name] for name in ("completed", "failed", "cancelled")}
-        width = -(-_BAR_WIDTH * sum(ended.values()) // most)
+        width = -(-BAR_WIDTH * sum(ended.values()) // most)
         shown.append(
             (Text(row["day"]), bar(ended, width=width), _counts(ended), Text(f"{row['created']} made", style="dim"))
         )
-    return table("day", "", "ended", "", rows=shown)
+    return fitted(_DAY_COLUMNS, room=console().width, rows=shown)
 
 
 def _rate(row: Row) -> Text:
