@@ -51,6 +51,8 @@ def _cancel_task(caller: Caller, request: CancelTaskRequest) -> CancelTaskResult
     except NotFound as failure:
         calls = tuple(NextStep.of(call) for call in failure.next[:3])
         return CancelTaskResult(found=False, cancelled=False, reason=failure.message, next=calls)
+    if not run.node(node_id).is_open:
+        return _left(run, node_id, _TERMINAL)  # in the archive too, where nothing can be changed
     command = CancelTask(actor=acting(caller), node_id=node_id, message=request.reason)
     for judged in range(1, JUDGED_AGAIN_MAX + 1):
         # Where a person decides, it is about the very run they were asked about.

@@ -95,10 +95,11 @@ def _created(caller: Caller, request: CreateTaskRequest) -> Outcome:
         raise LimitExceeded("description", limit=PROMPT_BYTES_MAX, size=size)
     if len(request.depends_on) > DEPENDS_ON_MAX:
         raise LimitExceeded("depends_on", limit=DEPENDS_ON_MAX, size=len(request.depends_on), unit="tasks")
-    key = request_key(request, request.request_id)
+    depends_on = tuple(dict.fromkeys(full_task_id(registry, task, name="depends_on") for task in request.depends_on))
+    # The short and the full name of a task are the same request.
+    key = request_key(request.model_copy(update={"depends_on": depends_on}), request.request_id)
     # The same request makes the same id in every process, so that the folder's rename settles who was first.
     run_id = f"{TASK_WORKFLOW}-{short_hash(key.id)}" if key is not None else clock.fresh_id(TASK_WORKFLOW)
-    depends_on = tuple(full_task_id(registry, task, name="depends_on") for task in request.depends_on)
     maker = request.created_by or agent_of(caller)
     node = NodeDefinition(
         id=TASK_NODE,
@@ -117,7 +118,7 @@ def _created(caller: Caller, request: CreateTaskRequest) -> Outcome:
         tags=request.tags,
         group=request.group,
         source_agent_id=agent_of(caller),
-        errand=Errand(depends_on=tuple(dict.fromkeys(depends_on)), params=request.params, created_by=maker),
+        errand=Errand(depends_on=depends_on, params=request.params, created_by=maker),
     )
     try:
         return registry.create(command, request=key)

@@ -1,5 +1,7 @@
 """Creating tasks: what is in the queue afterwards, and what a repeat finds."""
 
+from typing import Any
+
 from registry.operations.caller import Caller
 from tests.operations.changing.asking import ask, errand, given_run, refusal
 from tests.tasks.given import end, start, task
@@ -110,3 +112,14 @@ def test_waiting_for_a_task_is_waiting_for_its_run(caller: Caller) -> None:
     answer = ask(caller, "wait_for_run", run_id=made["run_id"], node_id="work", timeout_s=0)
 
     assert (answer["reached"], answer["node"]["summary"]) == (True, "done well")
+
+
+def test_a_dependency_by_its_short_or_full_name_is_the_same_request(caller: Caller) -> None:
+    """Who sends a task again took the name of the other from another list."""
+    first = task(caller, "first")
+    more: dict[str, Any] = {"name": "second", "agent_id": "anna", "request_id": "r"}
+
+    made = ask(caller, "create_task", depends_on=[first], **more)
+    again = ask(caller, "create_task", depends_on=[first.partition(":")[0], first], **more)
+
+    assert (again["task_id"], again["created"]) == (made["task_id"], False)

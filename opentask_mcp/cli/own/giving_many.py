@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _OPTION: Final = "--from-file"
 _CREATE: Final = FORMS["task create"]
+_MARK: Final = "\ufeff"
+"""What some editors write in front of UTF-8."""
 
 _Lines = list[tuple[int, dict[str, Any]]]
 """Number of each line and the task it asks for."""
@@ -32,7 +34,7 @@ def create_many(session: Session, path: str, agent_id: str | None) -> int:
 
     Raises:
         InvalidRequest: a line asks for no task; its number is said.
-        RegistryError: a task was refused; `details` say how many lines before it were done.
+        RegistryError: a task was refused; `details` say how many tasks were created before it.
     """
     lines = _read(session, path, agent_id)
     begun = time.monotonic()
@@ -40,7 +42,7 @@ def create_many(session: Session, path: str, agent_id: str | None) -> int:
     created = 0
     with _bar(session, len(lines)) as advance:
         for number, arguments in lines:
-            made = _made(session, number, arguments, done=len(ids))
+            made = _made(session, number, arguments, done=created)
             ids.append(str(made["task_id"]))
             created += bool(made["created"])
             advance()
@@ -61,7 +63,7 @@ def _read(session: Session, path: str, agent_id: str | None) -> _Lines:
 
     lines: _Lines = []
     # By \n alone: a text in JSON may hold what else Python takes for the end of a line.
-    for number, text in enumerate(text_of(_OPTION, path).split("\n"), 1):
+    for number, text in enumerate(text_of(_OPTION, path).removeprefix(_MARK).split("\n"), 1):
         if not text.strip():
             continue
         try:

@@ -24,6 +24,8 @@ def _create(agent_id: str | None, params_text: str | None, from_file: str | None
         return create_many(session, from_file, agent_id)
     arguments = {**arguments_of(_CREATE, given), "agent_id": agent_of(session, agent_id)}
     if params_text is not None:
+        if "params" in arguments:
+            raise click.UsageError("--params and --params-json are the same; say it once")
         arguments["params"] = parsed("--params", params_text)
     made = session.ask(_CREATE, arguments).plain()
     what = "created" if made["created"] else "was there already"
@@ -52,7 +54,10 @@ def _retry(agent_id: str | None, **given: Any) -> int:
     arguments = arguments_of(_RETRY, given)
     _require_its(agent_id, arguments.get("task_id"))
     retried = session.ask(_RETRY, arguments).plain()
-    message = f"Task {retried['task_id']} is queued again (retry {retried['retry_count']} of {retried['max_retries']})"
+    number, most = retried["retry_count"], retried["max_retries"]
+    assert isinstance(number, int)
+    assert isinstance(most, int)
+    message = f"Task {retried['task_id']} is queued again (retry {number}{f' of {most}' if number <= most else ''})"
     return answer(session, "task retry", done(str(retried["task_id"]), message, task=retried["task"]))
 
 

@@ -274,6 +274,49 @@ def test_a_line_that_is_refused_says_what_stands(cli: Cli, tmp_path: Path) -> No
     assert cli("task", "create", "--agent", "anna", "--name", "x", "--from-file", str(lines)).status == 2
 
 
+def test_only_what_was_created_is_counted_as_created(cli: Cli, tmp_path: Path) -> None:
+    """Who cleans up after a refusal looks for as many tasks as are told; some editors mark a file as UTF-8."""
+    lines = tmp_path / "errands.jsonl"
+    again = '{"name": "a", "request_id": "one"}\n'
+    lines.write_text(f'\ufeff{again}{again}{{"name": "b", "depends_on": ["task-nowhere"]}}\n', encoding="utf-8")
+
+    refused = cli("task", "create", "--agent", "anna", "--from-file", str(lines))
+
+    assert refused.error["message"].startswith("line 3: ")
+    assert refused.error["message"].endswith("; created before it, and still there: 1")
+    assert refused.error["details"]["done"] == 1
+
+
+def test_parameters_are_said_once(cli: Cli) -> None:
+    """One of two would be dropped without a word."""
+    words = ("task", "create", "--agent", "anna", "--name", "x", "--params", '{"a": 1}', "--params-json", '{"b": 2}')
+
+    assert "--params and --params-json are the same" in cli(*words).error["message"]
+
+
+def test_a_forced_retry_is_not_one_of_those_that_are_left(cli: Cli) -> None:
+    """'retry 4 of 3' reads as a fault of the count."""
+    made = created(cli, "x")
+    for number in range(1, 5):
+        cli("task", "start", "--agent", "anna")
+        cli("task", "fail", "--agent", "anna", "--error", "no water")
+        said = cli("task", "retry", "--task-id", made, *(["--force"] if number > 3 else [])).answer["message"]
+
+    assert said == f"Task {made} is queued again (retry 4)"
+
+
+def test_a_task_in_the_archive_is_not_cancelled_and_that_is_no_error(cli: Cli) -> None:
+    """A script that tidies up must not stop at what is over and put away."""
+    made = created(cli, "x")
+    cli("task", "start", "--agent", "anna")
+    cli("task", "complete", "--agent", "anna")
+    assert cli("archive", "--before", "0d").status == 0
+
+    answer = cli("task", "cancel", "--task-id", made).answer
+
+    assert (answer["cancelled"], answer["reason"]) == (False, "Task is already terminal.")
+
+
 def test_a_file_of_tasks_is_read_whole_or_not_at_all(cli: Cli, tmp_path: Path) -> None:
     """What stands behind a limit would be tasks that nobody ever does; and a text may hold odd ends of lines."""
     lines = tmp_path / "tasks.jsonl"
