@@ -84,13 +84,13 @@ class Session:
         return self._caller(kind, verified=verified)
 
     def _caller(self, kind: "ActorKind", *, verified: bool) -> "Caller":
-        from registry.core.names import ID_RULE, is_id, legal_id, shown
+        from registry.core.names import ID_RULE, is_id, legal_id, quoted
         from registry.core.run import Actor
         from registry.errors import InvalidRequest
         from registry.operations.caller import Caller
 
         if self.agent is not None and not is_id(self.agent):
-            raise InvalidRequest(f"--agent is {shown(self.agent)!r}; an id is {ID_RULE}", hint="or OPENTASK_AGENT_ID")
+            raise InvalidRequest(f"--agent is {quoted(self.agent)}; an id is {ID_RULE}", hint="or OPENTASK_AGENT_ID")
         named = self.agent or legal_id(login()) or _NOBODY
         return Caller(
             registry=self.registry,

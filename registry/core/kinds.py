@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from ..errors import LimitExceeded
 from .limits import GOAL_BYTES_MAX, MESSAGE_BYTES_MAX
-from .names import ID_RULE, is_id, legal_id, shown
+from .names import ID_RULE, is_id, legal_id, quoted, shown
 
 REQUEST_ID_MAX: Final = 200
 SESSION_KEY_MAX: Final = 512
@@ -37,7 +37,7 @@ def _id(value: str, info: ValidationInfo) -> str:
         raise ValueError(f"{shown(value)!r} is a task id; send run_id {run_id!r}, node_id {node_id!r}")
     near = legal_id(value)
     raise ValueError(
-        f"{name} is {shown(value)!r}; an id is {ID_RULE}" + (f"; for example {shown(near)!r}" if near else "")
+        f"{name} is {quoted(value)}; an id is {ID_RULE}" + (f"; for example {shown(near)!r}" if near else "")
     )
 
 

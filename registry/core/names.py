@@ -83,6 +83,11 @@ def shown(text: str, length: int = 80) -> str:
     return cleaned if len(cleaned) <= length else cleaned[: length - 1] + "…"
 
 
+def quoted(text: str, length: int = 80) -> str:
+    """Somebody's text in quotation marks, with every blank, and what is invisible as its escape."""
+    return repr(text if len(text) <= length else text[: length - 1] + "…")
+
+
 @lru_cache(maxsize=64)
 def iso(moment: datetime) -> str:
     """A moment as the registry writes it: UTC, ISO 8601 with offset, milliseconds."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
-from ..core.names import ID_RULE, NodeId, RunId, is_id, shown, task_id
+from ..core.names import ID_RULE, NodeId, RunId, is_id, quoted, shown, task_id
 from ..core.tasks import TASK_NODE, split_task_id
 from ..errors import InvalidRequest, NextCall, NotFound
 from ..registry import Registry
@@ -16,7 +16,7 @@ def _task_id(value: str, info: ValidationInfo) -> str:
     if is_id(run_id) and is_id(node_id):
         return value
     raise ValueError(
-        f"{info.field_name or 'the value'} is {shown(value)!r}; a task id is <run_id>:<node_id>, or the run_id alone "
+        f"{info.field_name or 'the value'} is {quoted(value)}; a task id is <run_id>:<node_id>, or the run_id alone "
         f"of a task made by create_task; an id is {ID_RULE}"
     )
 

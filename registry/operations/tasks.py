@@ -8,13 +8,14 @@ from ..core.claimable import queue_key
 from ..core.commands import CreateRun, Errand
 from ..core.limits import DEPENDS_ON_MAX, PRIORITY_DEFAULT, PROMPT_BYTES_MAX
 from ..core.names import short_hash, shown, task_id
+from ..core.run import NodeState
 from ..core.tasks import TASK_NODE, TASK_WORKFLOW, public_status
 from ..core.workflow import NodeDefinition, Retry, Workflow
 from ..errors import Conflict, InvalidRequest, LimitExceeded, NextCall
 from ..registry import Outcome
 from . import fields
 from .acting import agent_of, request_key
-from .answers import Mutated, mutated, priority_label, step
+from .answers import Mutated, NextStep, mutated, priority_label, step
 from .caller import Caller
 from .table import Operation, Request
 from .task_fields import Attempts, Group, TaskName
@@ -80,12 +81,19 @@ def _create_task(caller: Caller, request: CreateTaskRequest) -> CreateTaskResult
             queue_position=_position(caller, outcome) if node.status == "ready" else None,
             held_by=held,
             became_ready=(node.id,) if created and node.status == "ready" and not held else (),
-            next=(
-                step("claim_node", {"agent_id": node.agent_id}, "what its agent calls to take it"),
-                step("wait_for_run", {"run_id": run.state.run_id}, "waits for its end"),
-            ),
+            next=_next(run.state.run_id, node),
         )
     )
+
+
+def _next(run_id: str, node: NodeState) -> tuple[NextStep, ...]:
+    """What fits the task as it stands: a repeat may find it in somebody's hands, or ended."""
+    if not node.is_open:
+        return (step("get_run", {"run_id": run_id}, "shows how it ended"),)
+    wait = step("wait_for_run", {"run_id": run_id}, "waits for its end")
+    if public_status(node) != "queued":
+        return (wait,)
+    return (step("claim_node", {"agent_id": node.agent_id}, "what its agent calls to take it"), wait)
 
 
 def _created(caller: Caller, request: CreateTaskRequest) -> Outcome:

@@ -123,3 +123,20 @@ def test_a_dependency_by_its_short_or_full_name_is_the_same_request(caller: Call
     again = ask(caller, "create_task", depends_on=[first.partition(":")[0], first], **more)
 
     assert (again["task_id"], again["created"]) == (made["task_id"], False)
+
+
+def test_a_repeat_offers_what_fits_the_task_as_it_stands(caller: Caller) -> None:
+    """Nobody can claim what is done, and a wait for its end says nothing new."""
+    more = {"name": "x", "agent_id": "anna", "request_id": "r"}
+    offered = [[call["tool"] for call in ask(caller, "create_task", **more)["next"]]]
+    claim = start(caller)
+    offered.append([call["tool"] for call in ask(caller, "create_task", **more)["next"]])
+    end(caller, claim)
+    offered.append([call["tool"] for call in ask(caller, "create_task", **more)["next"]])
+
+    assert offered == [["claim_node", "wait_for_run"], ["wait_for_run"], ["get_run"]]
+
+
+def test_a_blank_in_an_id_is_shown(caller: Caller) -> None:
+    """The id that is refused and the one that is offered must not look the same."""
+    assert "agent_id is 'anna '; an id is" in refusal(caller, "create_task", name="x", agent_id="anna ")

@@ -43,7 +43,7 @@ def agent_of(session: Session, agent_id: str | None) -> str:
     Raises:
         InvalidRequest: none was named, or its id is none.
     """
-    from registry.core.names import ID_RULE, is_id, legal_id, shown
+    from registry.core.names import ID_RULE, is_id, legal_id, quoted
     from registry.errors import InvalidRequest
 
     found = agent_id or session.agent
@@ -52,7 +52,7 @@ def agent_of(session: Session, agent_id: str | None) -> str:
     if not is_id(found):
         near = legal_id(found)
         raise InvalidRequest(
-            f"--agent is {shown(found)!r}; an id is {ID_RULE}" + (f"; for example {near}" if near else "")
+            f"--agent is {quoted(found)}; an id is {ID_RULE}" + (f"; for example {near}" if near else "")
         )
     return found
 

@@ -51,7 +51,9 @@ def _claim(session: "Session", asked: dict[str, object]) -> "Bag":
     try:
         return session.ask(_CLAIM, asked).plain()
     except Conflict as refusal:
-        if asked["exclusive"] and not isinstance(refusal, NodeHeld):
+        # Only what is in hand has to be ended first; other conflicts have hints of their own.
+        in_hand = any(call.tool == "finish_node" for call in refusal.next)
+        if asked["exclusive"] and in_hand and not isinstance(refusal, NodeHeld):
             refusal.hint = "task complete or task fail ends it; --beside takes another beside it"
         raise
 

@@ -55,6 +55,26 @@ def test_an_agent_has_one_task_in_hand_unless_it_says_otherwise(cli: Cli) -> Non
     assert (shown["current_task"]["title"], [row["title"] for row in shown["running_tasks"]]) == ("Second", ["First"])
 
 
+def test_a_task_that_is_put_away_is_not_started_by_ending_another(cli: Cli) -> None:
+    """An agent that holds nothing would look for what to end."""
+    made = created(cli, "x")
+    cli("task", "start", "--agent", "anna")
+    cli("task", "complete", "--agent", "anna")
+    cli("archive", "--before", "0d")
+
+    refused = cli("task", "start", "--agent", "anna", "--task-id", made)
+
+    assert refused.status == 4
+    assert "--beside" not in refused.error["hint"]
+
+
+def test_an_id_is_shown_as_it_was_given(cli: Cli) -> None:
+    """'mira' is refused, send 'mira': nobody sees the blank."""
+    refused = cli("task", "start", "--agent", "mira ")
+
+    assert refused.error["message"].startswith("--agent is 'mira '; an id is ")
+
+
 def test_all_agents_are_counted(cli: Cli) -> None:
     """One look at who has how much to do."""
     created(cli, "x")
