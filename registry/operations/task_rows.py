@@ -29,6 +29,8 @@ class Task(Result):
     status: TaskStatus
     title: str
     agent_id: str | None = None
+    owner: str | None = None
+    """Who has it in hand, where that is not the agent that it is assigned to."""
     session_key: str | None = None
     child_session_key: str | None = None
     owner_key: str | None = None
@@ -76,6 +78,7 @@ def task_fields(run: RunState, node: NodeState) -> dict[str, object]:
         "status": public_status(node),
         "title": cleaned(node.title, TITLE_CHARS) or node.id,
         "agent_id": node.agent_id,
+        "owner": _owner(node),
         "session_key": node.session_key or None,
         "child_session_key": node.child_session_key or None,
         "owner_key": run.flow.owner_key if run.flow is not None else run.source_session_key or None,
@@ -100,6 +103,12 @@ def task_fields(run: RunState, node: NodeState) -> dict[str, object]:
         "group": run.group,
         "depends_on": node.depends_on,
     }
+
+
+def _owner(node: NodeState) -> str | None:
+    if node.lease is None or node.status not in ("running", "waiting") or node.lease.owner == node.agent_id:
+        return None
+    return node.lease.owner
 
 
 def _parent(run: RunState, node: NodeState) -> str | None:

@@ -64,6 +64,8 @@ def _remark(row: Row) -> str:
         return f"held by {', '.join(row['held_by'])}"
     if row.get("held_back"):
         return str(row["held_back"])
+    if row.get("owner"):
+        return f"with {row['owner']}"
     return str(row.get("error") or row.get("terminal_summary") or row.get("progress_summary") or "")
 
 
@@ -181,6 +183,7 @@ def one_task(answer: Row) -> list[RenderableType]:
         words(task["title"]),
         facts(
             ("agent", _text(task.get("agent_id"))),
+            ("with", _text(task.get("owner"))),
             ("priority", Text(f"{task['priority_label']} ({task['priority']})")),
             ("attempt", Text(f"{task['attempt']} of {task['max_attempts']}") if task["attempt"] else None),
             ("held by", words(", ".join(task["held_by"])) if task.get("held_by") else None),

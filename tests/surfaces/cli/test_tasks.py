@@ -75,6 +75,20 @@ def test_an_id_is_shown_as_it_was_given(cli: Cli) -> None:
     assert refused.error["message"].startswith("--agent is 'mira '; an id is ")
 
 
+def test_a_task_in_the_hands_of_another_says_whose(cli: Cli) -> None:
+    """The list says it is in hand, and its agent has none: who reads it looks for a fault."""
+    made = created(cli, "x", "otto")
+    cli("task", "start", "--agent", "mira", "--task-id", made)
+
+    lists = [cli("task", "list", "--agent", agent).answer["current_task"] for agent in ("otto", "mira")]
+    _, shown = on_terminal(cli.root, "task", "list", "--agent", "otto")
+    cli("task", "complete", "--agent", "mira")
+
+    assert [(row["agent_id"], row["owner"]) for row in lists] == [("otto", "mira")] * 2
+    assert "with mira" in shown
+    assert "owner" not in cli("task", "get", made).answer["task"]
+
+
 def test_all_agents_are_counted(cli: Cli) -> None:
     """One look at who has how much to do."""
     created(cli, "x")
