@@ -6,7 +6,7 @@ plan's file. Then the core decides, what must be true of a run is checked, and s
 decision durable.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -24,7 +24,7 @@ from .core.commands import (
 )
 from .core.decide import decide, decide_creation, needs_person, questions
 from .core.events import Decision, Facts
-from .core.names import RunId
+from .core.names import RunId, TaskId
 from .core.record import Bag
 from .core.run import Actor, Run
 from .errors import Conflict, NextCall, RevisionConflict
@@ -92,13 +92,26 @@ def transact(
         return _outcome(committed, decision, notices)
 
 
+def foreseen(registry: Registry, run_id: RunId) -> Run:
+    """A run as a tick would leave it; see `Registry.foreseen`."""
+    store = registry.store
+    run = store.read(run_id).run
+    paths, tasks = questions(run, TICK)
+    files = store.sizes(run_id, paths) if paths else {}
+    return decide(run, TICK, _known(registry, store.run_dir(run_id), files, tasks)).run
+
+
 def _facts(registry: Registry, session: Session, command: AnyCommand) -> Facts:
     paths, tasks = questions(session.run, command)
+    return _known(registry, session.run_dir, session.sizes(paths) if paths else {}, tasks)
+
+
+def _known(registry: Registry, run_dir: str, files: Mapping[str, int], tasks: Iterable[TaskId]) -> Facts:
     return Facts(
         now=clock.now(),
-        files=session.sizes(paths) if paths else {},
+        files=files,
         tasks={task: registry.task_status(task) for task in tasks},
-        run_dir=session.run_dir,
+        run_dir=run_dir,
         lost_grace_s=registry.settings.lost_grace_s,
     )
 

@@ -161,6 +161,12 @@ class Registry:
         run, reconciled = reconcile(reading.run, Facts(now=now))
         return View(run, reconciled, reading.notices)
 
+    def foreseen(self, run_id: RunId) -> Run:
+        """A run as a tick would leave it now, waits and deadlines that are over too; nothing is written."""
+        from .changing import foreseen
+
+        return foreseen(self, run_id)
+
     def log_mark(self, run_id: RunId) -> tuple[int, int] | None:
         """Size in bytes and mtime in ns of a run's trail, to notice change cheaply."""
         return self.store.log_mark(run_id)

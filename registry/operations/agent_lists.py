@@ -104,7 +104,8 @@ def agent_list(caller: Caller, agent_id: AgentId) -> AgentList:
     ]
     warnings = unreadable(registry, is_empty=not (every or taken))
     running = sorted(
-        (*(row for row in every if row.status == "running"), *taken),
+        # What a tick would give back to the queue stands there, though it is not recorded yet.
+        (*(row for row in every if row.status == "running" and row.task_id not in in_queue), *taken),
         key=lambda row: (row.started_at or "", row.task_id),
     )
     return AgentList(

@@ -58,19 +58,18 @@ def heartbeat_of(registry: Registry, agent_id: AgentId, *, now: datetime) -> Hea
     Raises:
         LogCorrupt: there is nothing to do as far as can be seen, and there are runs that cannot be read.
     """
+    waiting = list(queued(registry, agent_id, now=now))
+    in_queue = {one.record.task_id for one in waiting}
     query = TaskQuery(now=now, statuses=frozenset({"running"}))
     held = [
         task_of(run, node)
-        for _, run, node, _ in found(registry, query)
+        for record, run, node, _ in found(registry, query)
         if (node.lease.owner if node.lease is not None else node.agent_id) == agent_id
         and not node.managed
         and node.status == "running"
+        and record.task_id not in in_queue
     ]
-    rows = [
-        queue_row(one, place)
-        for place, one in enumerate(queued(registry, agent_id, now=now), start=1)
-        if one.held_back is None
-    ]
+    rows = [queue_row(one, place) for place, one in enumerate(waiting, start=1) if one.held_back is None]
     if not rows and not held:
         unreadable(registry, is_empty=True)
         return Heartbeat(agent_id=agent_id, say=NOTHING)

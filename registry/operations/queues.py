@@ -1,8 +1,8 @@
 """An agent's queue: the ready work assigned to it, over all open runs, in one total order.
 
 The order is priority, then the time the node became ready, then the task id, so two agents who
-ask at once never differ about what comes first. Reading a queue changes nothing: nodes whose
-lease ran out are shown where they will stand.
+ask at once never differ about what comes first. Reading a queue changes nothing: what a tick
+would make ready, since a lease ran out or a wait is over, is shown where it will stand.
 """
 
 from collections.abc import Iterable, Iterator
@@ -110,11 +110,13 @@ def _key(record: TaskRecord) -> tuple[int, str, str]:
 
 
 def _reconciled(registry: Registry, run_ids: list[RunId], agent_id: AgentId) -> Iterator[TaskRecord]:
-    """Ready nodes of runs in which a lease or a wait may be over, as they are now."""
+    """Ready nodes of runs in which a lease or a wait may be over, as a claim would find them."""
     for run_id in run_ids:
         try:
-            state = registry.read(run_id).run.state
+            state = registry.foreseen(run_id).state
         except RegistryError:
+            continue
+        if state.is_ended:
             continue
         run = state.model_copy(update={"nodes": {}})
         yield from (TaskRecord(run, node) for node in ready_work(state) if node.agent_id == agent_id)

@@ -240,6 +240,11 @@ class MemoryStore:
         content = self._get(run_id).files.get(path, b"")
         return content[offset : offset + limit], len(content)
 
+    def sizes(self, run_id: RunId, paths: Sequence[str]) -> dict[str, int]:
+        """Sizes in bytes of those run-relative files that exist."""
+        files = self._get(run_id).files
+        return {path: len(files[path]) for path in paths if path in files}
+
     def files(self, run_id: RunId, node_id: NodeId) -> list[tuple[str, int]]:
         """A node's files: run-relative path and size."""
         kept = self._get(run_id)

@@ -258,6 +258,10 @@ class Store(Protocol):
         """A slice of a run's file and its whole size in bytes."""
         ...
 
+    def sizes(self, run_id: RunId, paths: Sequence[str]) -> dict[str, int]:
+        """Sizes in bytes of those run-relative files that exist."""
+        ...
+
     def files(self, run_id: RunId, node_id: NodeId) -> list[tuple[str, int]]:
         """A node's files: run-relative path and size."""
         ...

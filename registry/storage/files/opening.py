@@ -8,7 +8,7 @@ or an error: links, pipes, devices and folders are refused, and opening a pipe d
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Final
@@ -203,6 +203,12 @@ def size_of(folder: int, path: str) -> int | None:
         return os.fstat(descriptor).st_size
     finally:
         os.close(descriptor)
+
+
+def sizes_of(folder: int, paths: Iterable[str]) -> dict[str, int]:
+    """Sizes in bytes of those files below an open folder that exist."""
+    found = ((path, size_of(folder, path)) for path in paths)
+    return {path: size for path, size in found if size is not None}
 
 
 def is_blank(text: bytes) -> bool:

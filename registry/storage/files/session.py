@@ -15,7 +15,7 @@ from . import adopt, inbox
 from .handles import Loaded, OpenRun
 from .layout import PLAN, RUNS
 from .mutating import mutate
-from .opening import Refused, read_file, size_of
+from .opening import Refused, read_file, size_of, sizes_of
 from .plan_edit import edit_of
 from .projecting import Place, short_sha
 from .vouching import projection_text
@@ -98,8 +98,7 @@ class FileSession:
 
     def sizes(self, paths: Sequence[str]) -> dict[str, int]:
         """Sizes in bytes of those run-relative files that exist."""
-        found = ((path, size_of(self._entry.folder, path)) for path in paths)
-        return {path: size for path, size in found if size is not None}
+        return sizes_of(self._entry.folder, paths)
 
     def read_file(self, path: str) -> bytes:
         """A file of the run, whole; empty when it is not there.

@@ -6,7 +6,7 @@ a new process each time waits for every import.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +24,7 @@ from .handles import OpenRun, OpenRuns, no_such_run
 from .history import events_after, run_at
 from .indexes import Indexes
 from .layout import RUNS, TRAIL, node_folder
-from .opening import Inode, Refused, fault, files_below, gone, inode_at, inode_of
+from .opening import Inode, Refused, fault, files_below, gone, inode_at, inode_of, sizes_of
 from .projecting import Place
 from .run_folders import FileFolders, archived_run, is_run
 from .telling import no_lock, no_run_left, not_a_run, notices_of_reader
@@ -349,6 +349,11 @@ class FileStore:
                 return read_slice(entry.folder, path, offset, limit)
             except FileNotFoundError:
                 return b"", 0
+
+    def sizes(self, run_id: RunId, paths: Sequence[str]) -> dict[str, int]:
+        """Sizes in bytes of those run-relative files that exist."""
+        with self._reading(run_id) as entry:
+            return sizes_of(entry.folder, paths)
 
     def files(self, run_id: RunId, node_id: NodeId) -> list[tuple[str, int]]:
         """A node's files: run-relative path and size."""
