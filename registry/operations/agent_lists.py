@@ -7,10 +7,10 @@ an empty list would say that there is nothing to do.
 from .. import clock
 from ..core.names import AgentId
 from ..core.task_statistics import Tally, in_words, tally
-from ..errors import LogCorrupt, NextCall
 from ..registry import Registry
 from ..storage.views import TaskFact, TaskQuery
 from .caller import Caller
+from .damage import unreadable
 from .ledger import Page, cursor_at, found, from_cursor, page_of
 from .queues import holding_of, queued
 from .table import Result
@@ -172,27 +172,6 @@ def agent_history(caller: Caller, agent_id: AgentId, *, limit: int, cursor: str 
         unreadable(caller.registry, is_empty=not page.rows)
     after = cursor_at(page.keys[-1], query) if page.has_more else None
     return TaskPage(agent_id=agent_id, tasks=page.rows, next_cursor=after)
-
-
-def unreadable(registry: Registry, *, is_empty: bool) -> tuple[str, ...]:
-    """A sentence for each run that no view could read.
-
-    Raises:
-        LogCorrupt: there are such runs, and without them nothing would be shown.
-    """
-    damaged = registry.views.unreadable()
-    told = tuple(
-        f"run {run_id!r} cannot be read and is not in this list; validate_run tells more" for run_id in damaged
-    )
-    if damaged and is_empty:
-        raise LogCorrupt(
-            f"nothing was found, and {len(damaged)} run{'s' if damaged[1:] else ''} cannot be read: "
-            + ", ".join(repr(run_id) for run_id in damaged[:5]),
-            hint="this is no empty list; look at the damage first",
-            next=tuple(NextCall("validate_run", {"run_id": run_id}, "tells what is damaged") for run_id in damaged[:2]),
-            run_ids=list(damaged[:20]),
-        )
-    return told
 
 
 def agent_name(registry: Registry, agent_id: AgentId) -> str:

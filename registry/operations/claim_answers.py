@@ -40,6 +40,7 @@ from .briefs import (
     with_contents,
 )
 from .caller import Caller
+from .damage import unreadable
 from .queues import AgentQueue, HeldBack
 from .table import Result
 
@@ -220,7 +221,11 @@ def nothing_in_run(caller: Caller, outcome: Outcome, agent_id: AgentId, *, assig
 
 
 def nothing_in_queue(registry: Registry, queue: AgentQueue) -> ClaimNodeResult:
-    """Why a queue has nothing for its agent."""
+    """Why a queue has nothing for its agent.
+
+    Raises:
+        LogCorrupt: it is empty as far as can be seen, and there are runs that cannot be read.
+    """
     held = tuple(_held_row(record.run.run_id, record.node) for record in queue.holding)[:_HELD_SHOWN]
     backs = [row.held_back for row in queue.rows]
     reason: Reason = "waiting" if queue.pending else "empty"
@@ -238,7 +243,7 @@ def nothing_in_queue(registry: Registry, queue: AgentQueue) -> ClaimNodeResult:
         queued=len(queue.rows),
         not_before=queue.not_before,
         held_by=_holders(queue)[:_HELD_SHOWN] or None,
-        warnings=(),
+        warnings=unreadable(registry, is_empty=reason == "empty" and not held),
         next=calls,
     )
 

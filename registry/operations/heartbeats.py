@@ -6,7 +6,7 @@ from typing import Final
 from ..core.names import AgentId
 from ..registry import Registry
 from ..storage.views import TaskQuery
-from .agent_lists import unreadable
+from .damage import unreadable
 from .ledger import found
 from .queues import queued
 from .table import Result

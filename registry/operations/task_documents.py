@@ -12,6 +12,7 @@ from ..errors import NotFound
 from ..registry import Registry
 from ..storage.views import TaskQuery
 from .caller import Caller
+from .damage import unreadable
 from .queues import holding_of, queued
 from .task_lists import queue_row
 from .task_rows import task_of
@@ -39,7 +40,9 @@ def queue_document(registry: Registry, agent_id: AgentId) -> Bag:
     }
     if len(rows) > _ROWS_MAX:
         document["truncated"] = True
-    if not rows and not held:
+    if damaged := unreadable(registry, is_empty=False):
+        document["warnings"] = list(damaged)
+    elif not rows and not held:
         document["say"] = "HEARTBEAT_OK"
     return document
 

@@ -12,10 +12,22 @@ from ..core.tasks import is_of_session
 from ..errors import InvalidRequest, NextCall
 from ..storage.views import SortBy
 from . import fields
-from .answers import NextStep, fit, step
+from .answers import NextStep, finish_step, fit, step
 from .caller import Caller
-from .ledger import TaskStatuses, cursor_at, from_cursor, page_of, query_of, read_cursor, with_range, write_cursor
-from .queues import QueuedNode, queued
+from .damage import damage, unreadable
+from .ledger import (
+    TaskStatuses,
+    bound,
+    cursor_at,
+    from_cursor,
+    page_of,
+    query_of,
+    read_cursor,
+    wanted_statuses,
+    with_range,
+    write_cursor,
+)
+from .queues import QueuedNode, holding_of, queued
 from .table import Operation, Request, Result
 from .task_fields import Group, TaskLimit
 from .task_rows import Task, task_of
@@ -52,6 +64,7 @@ class ListTasksResult(Result):
     next_cursor: str | None = None
     as_of: str
     say: str | None = None
+    warnings: tuple[str, ...] | None = None
     next: tuple[NextStep, ...]
 
 
@@ -71,6 +84,9 @@ def _list_tasks(caller: Caller, request: _ListTasksRequest) -> ListTasksResult:
     )
     page = page_of(caller.registry, from_cursor(query, request.cursor), limit=request.limit)
     beside = ListTasksResult(tasks=(), as_of=iso(now), next=_next(request, page.rows))
+    if not page.has_more:
+        warnings, calls = damage(caller.registry)
+        beside = beside.model_copy(update={"warnings": warnings or None, "next": (*beside.next, *calls)})
     kept = fit(page.rows, beside=beside, limit=request.limit, keep=_CURSOR_CHARS)
     is_more = page.has_more or len(kept) < len(page.rows)
     cursor = cursor_at(page.keys[len(kept) - 1], query) if is_more else None
@@ -93,6 +109,7 @@ def _queue(caller: Caller, request: _ListTasksRequest, now: datetime) -> ListTas
             hint="say whose queue; order updated lists the tasks of all agents",
             next=(NextCall("list_tasks", {"agent_id": "<agent_id>", "order": "queue"}, "that agent's queue"),),
         )
+    _require_queue_filters(request)
     asked = _queue_filters(request)
     after = tuple(read_cursor(request.cursor, made_with=asked, places=3)) if request.cursor else None
     rows: list[tuple[Task, list[Json]]] = []
@@ -110,15 +127,45 @@ def _queue(caller: Caller, request: _ListTasksRequest, now: datetime) -> ListTas
     beside = ListTasksResult(
         tasks=(),
         as_of=iso(now),
-        say="HEARTBEAT_OK" if not place else None,
         next=(step("claim_node", {"agent_id": request.agent_id}, "takes the first that can be claimed"),)
         if any(row.held_back is None for row, _ in rows)
         else (),
     )
+    if not place:
+        beside = _of_empty_queue(caller, request.agent_id, beside, now=now)
+    elif not is_more:
+        beside = beside.model_copy(update={"warnings": unreadable(caller.registry, is_empty=False) or None})
     kept = fit([row for row, _ in rows], beside=beside, limit=request.limit, keep=_CURSOR_CHARS)
     is_more = is_more or len(kept) < len(rows)
     cursor = write_cursor(rows[len(kept) - 1][1], made_with=asked) if is_more else None
     return beside.model_copy(update={"tasks": kept, "next_cursor": cursor})
+
+
+def _of_empty_queue(caller: Caller, agent_id: str, beside: ListTasksResult, *, now: datetime) -> ListTasksResult:
+    """HEARTBEAT_OK, unless the agent has work in hand or some may be in a run that cannot be read."""
+    held = holding_of(caller.registry, agent_id, now=now)
+    warnings, calls = damage(caller.registry)
+    steps = (*(finish_step(record.run.run_id, record.node) for record in held[:2]), *calls)
+    say = None if held or warnings else "HEARTBEAT_OK"
+    return beside.model_copy(update={"say": say, "warnings": warnings or None, "next": steps})
+
+
+def _require_queue_filters(request: _ListTasksRequest) -> None:
+    """Refuse what a queue cannot be asked for; an answer without it would look like the answer to it."""
+    statuses = wanted_statuses(request.status)
+    asked = [name for name in ("from", "to") if bound(request, name) is not None]
+    if statuses is not None and "queued" not in statuses:
+        asked.insert(0, "status")
+    if not asked:
+        return
+    raise InvalidRequest(
+        f"order queue does not go with {' and '.join(asked)}: a queue holds what is queued now, and has no times",
+        hint=f"leave {' and '.join(asked)} out, or list the tasks with order updated",
+        next=(
+            NextCall("list_tasks", {"agent_id": request.agent_id, "order": "queue"}, "the queue"),
+            NextCall("list_tasks", {"agent_id": request.agent_id}, "the agent's tasks, for other filters"),
+        ),
+    )
 
 
 def _queue_filters(request: _ListTasksRequest) -> Bag:

@@ -11,6 +11,7 @@ from registry.errors import LogCorrupt
 from registry.operations.agent_lists import agent_history, agent_list
 from registry.operations.caller import Caller
 from registry.operations.heartbeats import heartbeat_of
+from registry.operations.task_documents import queue_document
 from tests.operations.changing.asking import ask, named, refusal
 from tests.operations.conftest import Hands
 from tests.tasks.given import end, listed, start, task
@@ -104,6 +105,31 @@ def test_a_damaged_run_is_told_and_never_read_as_an_empty_list(caller: Caller) -
             look()
     task(caller)
     assert broken in agent_list(caller, "anna").warnings[0]
+
+
+@pytest.mark.parametrize("registry", ["files"], indirect=True)
+def test_no_look_at_a_queue_says_that_all_is_done_while_a_run_is_damaged(caller: Caller) -> None:
+    """The agent's only task may be in it: who is told HEARTBEAT_OK ends the turn and never comes back to it."""
+    broken = task(caller, "broken").partition(":")[0]
+    folder = Path(caller.registry.store.run_dir(broken))
+    caller.registry.store.close()
+    (folder / "state.json").unlink()
+    trail = (folder / "events.jsonl").read_text().splitlines(keepends=True)
+    (folder / "events.jsonl").write_text("".join([trail[0][:40] + "\n", *trail[1:]]))
+
+    queue = ask(caller, "list_tasks", agent_id="anna", order="queue")
+    ledger = ask(caller, "list_tasks", agent_id="anna")
+    claim = refusal(caller, "claim_node", agent_id="anna")
+    document = queue_document(caller.registry, "anna")
+
+    for answer in (queue, ledger):
+        assert ("say" in answer, answer["warnings"]) == (
+            False,
+            [f"run '{broken}' cannot be read and is not in this list; validate_run tells more, repair_run mends it"],
+        )
+        assert [call["tool"] for call in answer["next"]] == ["validate_run", "repair_run"]
+    assert claim.startswith(f"log_corrupt: nothing was found, and 1 run cannot be read: '{broken}'")
+    assert ("say" in document, document["warnings"]) == (False, queue["warnings"])
 
 
 def test_ids_are_never_given_twice(caller: Caller) -> None:

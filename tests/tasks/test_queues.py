@@ -124,3 +124,29 @@ def test_what_an_agent_took_is_in_its_list_whoever_it_was_assigned_to(caller: Ca
         ["open-1:work"],
     )
     assert refusal(caller, "claim_node", agent_id="zoe", exclusive=True).startswith("conflict: ")
+
+
+def test_a_queue_is_not_empty_for_who_has_work_in_hand(caller: Caller) -> None:
+    """An agent that read the line that hosts know ended its turn, and its lease ran out."""
+    task(caller, "only")
+    claim = start(caller)
+
+    queue = ask(caller, "list_tasks", agent_id="anna", order="queue")
+
+    assert (queue["tasks"], "say" in queue) == ([], False)
+    assert [(call["tool"], call["args"]["run_id"]) for call in queue["next"]] == [("finish_node", claim["run_id"])]
+
+
+def test_a_queue_refuses_filters_that_it_cannot_follow(caller: Caller) -> None:
+    """They were left out in silence, so that waiting tasks looked like failed ones."""
+    made = task(caller, "waiting")
+
+    said = refusal(caller, "list_tasks", agent_id="anna", order="queue", status="failed", to="2026-01-01T00:00:00Z")
+    rows = ask(caller, "list_tasks", agent_id="anna", order="queue", status="open")["tasks"]
+
+    assert said.splitlines()[:2] == [
+        "invalid_request: order queue does not go with status and to: a queue holds what is queued now, "
+        "and has no times",
+        "hint: leave status and to out, or list the tasks with order updated",
+    ]
+    assert [row["task_id"] for row in rows] == [made]
