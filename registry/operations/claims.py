@@ -1,11 +1,28 @@
 """Claims and heartbeats: how a worker gets a node, keeps it, and hears that it should stop."""
 
+from datetime import timedelta
+from itertools import chain, islice
+from typing import Final, get_args
+
 from .. import clock
 from ..core.commands import ClaimNode, HeartbeatNode
-from ..core.limits import LEASE_S_DEFAULT
-from ..core.names import AgentId, NodeId, RunId
-from ..errors import Conflict, IllegalTransition, InvalidRequest, LockTimeout, NextCall, NodeHeld, NotFound, RunPaused
-from ..storage.views import TaskRecord
+from ..core.limits import LEASE_S_DEFAULT, OPERATIONS_KEPT_S
+from ..core.names import AgentId, NodeId, RunId, iso
+from ..core.record import Bag
+from ..core.tasks import TaskStatus
+from ..errors import (
+    Conflict,
+    IllegalTransition,
+    InvalidRequest,
+    LockTimeout,
+    NextCall,
+    NodeHeld,
+    NotFound,
+    RegistryError,
+    RunPaused,
+)
+from ..registry import Registry
+from ..storage.views import TaskQuery, TaskRecord
 from . import fields
 from .acting import acting, agent_of, request_key
 from .answers import MessageRow, Mutated, finish_step, messages_view, mutated
@@ -17,6 +34,11 @@ from .table import Operation, Request
 
 _TAKEN = (NodeHeld, IllegalTransition, RunPaused, NotFound, LockTimeout)
 """What claiming a candidate may meet when another was quicker: the next one is tried."""
+
+_SEARCHED: Final = 8
+"""Tasks that an agent had in hand last, in which a repeat is looked for: it comes soon, and every first call pays."""
+
+_BEGUN: Final = frozenset(get_args(TaskStatus)) - {"queued"}
 
 
 class ClaimNodeRequest(Request):
@@ -107,7 +129,7 @@ def _claim_from_queue(caller: Caller, request: ClaimNodeRequest, agent_id: Agent
     desk = settled_desk(registry, agent_id, now=now)
     key = request_key(request, request.request_id)
     held = held_of(desk.holding, now=now)
-    if key is not None and (run_id := _run_claimed_before(caller, held, key.id)) is not None:
+    if key is not None and (run_id := _run_claimed_before(caller, agent_id, held, key.id)) is not None:
         again = _command(caller, request, agent_id, node_id=None)
         outcome = change_run(caller, run_id, again, request=key)
         return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs, held=held)
@@ -125,12 +147,25 @@ def _claim_from_queue(caller: Caller, request: ClaimNodeRequest, agent_id: Agent
     return nothing_in_queue(registry, queue_of(registry, agent_id, min_priority=min_priority, now=clock.now()))
 
 
-def _run_claimed_before(caller: Caller, held: list[TaskRecord], request_id: str) -> RunId | None:
-    """The run in which this very call already claimed: an agent that asks again holds what it got."""
-    for run_id in dict.fromkeys(record.run.run_id for record in held):
-        if request_id in caller.registry.read(run_id).run.refs.operations:
+def _run_claimed_before(caller: Caller, agent_id: AgentId, held: list[TaskRecord], request_id: str) -> RunId | None:
+    """The run in which this very call already claimed: the agent holds what it got, or has ended it since."""
+    registry, now = caller.registry, clock.now()
+    oldest = iso(now - timedelta(seconds=OPERATIONS_KEPT_S))
+    query = TaskQuery(now=now, agent_id=agent_id, statuses=_BEGUN, since=oldest)
+    recent = islice(registry.views.tasks(query), _SEARCHED)
+    for run_id in dict.fromkeys(record.run.run_id for record in chain(held, recent)):
+        known = _answer_kept(registry, run_id, request_id)
+        if known is not None and "claimed" in known:
             return run_id
     return None
+
+
+def _answer_kept(registry: Registry, run_id: RunId, request_id: str) -> Bag | None:
+    try:
+        kept = registry.read(run_id).run.refs.operations.get(request_id)
+    except RegistryError:
+        return None  # It was damaged or moved just now; a claim from the queue must go on.
+    return kept.answer if kept is not None else None
 
 
 def _require_free_hands(request: ClaimNodeRequest, agent_id: AgentId, held: list[TaskRecord]) -> None:

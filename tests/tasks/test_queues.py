@@ -150,3 +150,30 @@ def test_a_queue_refuses_filters_that_it_cannot_follow(caller: Caller) -> None:
         "hint: leave status and to out, or list the tasks with order updated",
     ]
     assert [row["task_id"] for row in rows] == [made]
+
+
+def test_a_claim_sent_again_after_the_task_has_ended_takes_no_other(caller: Caller, hands: Hands) -> None:
+    """A client that lost the answer and asks again later would hold a second task and not know of it."""
+    task(caller, "first", priority=9)
+    task(caller, "second")
+    first = start(caller, request_id="k1")
+    hands.move(seconds=1)
+    end(caller, first)
+    hands.move(seconds=1)
+
+    again = start(caller, request_id="k1")
+    other = start(caller, request_id="k2")
+
+    assert (again["task_id"], again["fence"], again["repeated"]) == (first["task_id"], first["fence"], True)
+    assert (other["title"], "repeated" in other) == ("second", False)
+
+
+def test_a_request_id_of_another_call_does_not_keep_an_agent_from_claiming(caller: Caller) -> None:
+    """Agents count their calls in each task anew, and use an id for one thing here and for another there."""
+    task(caller, "first", priority=9)
+    task(caller, "second")
+    claim = start(caller, request_id="a")
+    ask(caller, "request_control", run_id=claim["run_id"], action="send_message", message="hi", request_id="b")
+    end(caller, claim)
+
+    assert start(caller, request_id="b")["title"] == "second"
