@@ -1,14 +1,17 @@
 """Claims and heartbeats: how a worker gets a node, keeps it, and hears that it should stop."""
 
+from collections.abc import Container
 from datetime import timedelta
 from itertools import chain, islice
 from typing import Final, get_args
 
 from .. import clock
+from ..core.claimable import claimable, ready_work
 from ..core.commands import ClaimNode, HeartbeatNode
 from ..core.limits import LEASE_S_DEFAULT, OPERATIONS_KEPT_S
 from ..core.names import AgentId, NodeId, RunId, iso
 from ..core.record import Bag
+from ..core.run import NodeState
 from ..core.tasks import TaskStatus
 from ..errors import (
     Conflict,
@@ -28,7 +31,7 @@ from .acting import acting, agent_of, request_key
 from .answers import MessageRow, Mutated, finish_step, messages_view, mutated
 from .caller import Caller
 from .claim_answers import ClaimNodeResult, claimed, nothing_in_queue, nothing_in_run
-from .lookup import change_run, newest_open, open_run
+from .lookup import change_run, known_run, newest_open, open_run
 from .queues import held_of, queue_of, rows_of, settled_desk
 from .table import Operation, Request
 
@@ -66,26 +69,62 @@ def _claim_node(caller: Caller, request: ClaimNodeRequest) -> ClaimNodeResult:
     agent_id = agent_of(caller, request.agent_id)
     if request.run_id is None and (request.agent_id is None or request.node_id is not None):
         raise _where_from(caller, request)
-    if request.agent_id is None and not request.exclusive:
-        return _claim_in_run(caller, request, agent_id, str(request.run_id))
+    if request.run_id is not None and request.exclusive:
+        return _claim_alone(caller, request, agent_id, request.run_id)
+    if request.agent_id is None:
+        return _claim_in_run(caller, request, agent_id, str(request.run_id), request.node_id)
     # The agent's lock before any run's, here as everywhere.
     with caller.registry.agent_locked(agent_id, op="claim_node"):
         if request.run_id is None:
             return _claim_from_queue(caller, request, agent_id)
-        return _claim_in_run(caller, request, agent_id, request.run_id)
+        return _claim_in_run(caller, request, agent_id, request.run_id, request.node_id)
 
 
-def _claim_in_run(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, run_id: RunId) -> ClaimNodeResult:
+def _claim_alone(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, run_id: RunId) -> ClaimNodeResult:
+    """A node of a run for an agent that holds no other: under the lock of the agent that will own it."""
+    registry, passed_over = caller.registry, set[NodeId]()
+    while True:
+        if _is_repeat(caller, run_id, request.request_id):
+            return _claim_in_run(caller, request, agent_id, run_id, request.node_id)
+        node = _wanted(caller, request, run_id, passed_over)
+        owner = request.agent_id or (node.agent_id if node is not None else None) or agent_id
+        with registry.agent_locked(owner, op="claim_node"):
+            now = clock.now()
+            _require_free_hands(request, owner, held_of(settled_desk(registry, owner, now=now).holding, now=now))
+            try:
+                return _claim_in_run(caller, request, agent_id, run_id, node.id if node else request.node_id)
+            except (NodeHeld, IllegalTransition, RunPaused):
+                if node is None or request.node_id is not None:
+                    raise
+                passed_over.add(node.id)
+
+
+def _wanted(
+    caller: Caller, request: ClaimNodeRequest, run_id: RunId, passed_over: Container[NodeId]
+) -> NodeState | None:
+    """The node that a claim would get, as the run stands now; None where there is none."""
+    with known_run(caller.registry, run_id):
+        state = caller.registry.foreseen(run_id).state
+    if request.node_id is not None:
+        return state.nodes.get(request.node_id)
+    found = claimable(
+        state,
+        now=clock.now(),
+        tasks={task: caller.registry.task_status(task) for node in ready_work(state) for task in node.depends_on},
+        agent_id=request.agent_id,
+        min_priority=request.min_priority or 1,
+    )
+    return next((node for node in found if node.id not in passed_over), None)
+
+
+def _claim_in_run(
+    caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, run_id: RunId, node_id: NodeId | None
+) -> ClaimNodeResult:
     """A named node of a run, or the first that the caller may have."""
-    if request.exclusive and not _is_repeat(caller, run_id, request.request_id):
-        now = clock.now()
-        _require_free_hands(
-            request, agent_id, held_of(settled_desk(caller.registry, agent_id, now=now).holding, now=now)
-        )
     outcome = change_run(
         caller,
         run_id,
-        _command(caller, request, agent_id, node_id=request.node_id),
+        _command(caller, request, agent_id, node_id=node_id),
         request=request_key(request, request.request_id),
     )
     if outcome.answer["claimed"]:

@@ -2,7 +2,7 @@
 
 from registry.operations.agent_lists import agent_list
 from registry.operations.caller import Caller
-from tests.operations.changing.asking import ask, errand, given_run, refusal
+from tests.operations.changing.asking import ask, errand, given_run, named, refusal
 from tests.operations.conftest import Hands
 from tests.tasks.given import end, start, task
 
@@ -39,6 +39,21 @@ def test_an_exclusive_claim_sent_again_is_the_same_claim(caller: Caller) -> None
     again = start(caller, exclusive=True, request_id="r")
 
     assert (again["fence"], again["repeated"]) == (first["fence"], True)
+
+
+def test_an_exclusive_claim_in_a_run_counts_what_the_owner_holds(caller: Caller) -> None:
+    """Who starts another agent's tasks by their ids gave it two at once, and `current_task` is single."""
+    first, second = (task(caller, name, "otto").partition(":")[0] for name in ("first", "second"))
+    zed = named(caller, "zed")
+    ask(zed, "claim_node", run_id=first, exclusive=True)
+
+    for asked in ({"run_id": second}, {"run_id": second, "node_id": "work"}):
+        assert refusal(zed, "claim_node", exclusive=True, **asked).startswith(
+            f"conflict: agent 'otto' is at work on task '{first}:work' (attempt 1)"
+        )
+    given_run(caller, errand(), "nobodys")
+    assert ask(zed, "claim_node", run_id="nobodys", exclusive=True)["owner"] == "zed"
+    assert refusal(zed, "claim_node", run_id="none-such", exclusive=True).startswith("not_found: no run 'none-such'")
 
 
 def test_an_exclusive_claim_does_not_count_what_was_lost(caller: Caller, hands: Hands) -> None:
