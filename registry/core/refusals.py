@@ -42,6 +42,17 @@ def node_not_found(run_id: RunId, node_id: str, known: list[NodeId]) -> NotFound
     )
 
 
+def not_urgent(state: RunState, node: NodeState, min_priority: int) -> IllegalTransition:
+    """A node was named that is below the priority that was asked for."""
+    asked: Bag = {"run_id": state.run_id, "node_id": node.id}
+    return IllegalTransition(
+        f"node {node.id!r} has priority {node.priority}, which is below min_priority {min_priority}",
+        hint="leave min_priority out to take it all the same",
+        next=(NextCall("claim_node", asked, "takes it"),),
+        priority=node.priority,
+    )
+
+
 def run_is_over(state: RunState, *, asked: str) -> IllegalTransition:
     """The run has ended."""
     if state.flow is not None:

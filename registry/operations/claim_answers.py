@@ -41,10 +41,10 @@ from .briefs import (
 )
 from .caller import Caller
 from .damage import unreadable
-from .queues import AgentQueue, HeldBack
+from .queues import AgentQueue, HeldBack, less_urgent_words
 from .table import Result
 
-Reason = Literal["empty", "paused", "held", "backoff", "waiting"]
+Reason = Literal["empty", "paused", "held", "backoff", "waiting", "low_priority"]
 _INLINE_MARGIN: Final = 400
 _HELD_SHOWN: Final = 10
 _HOLDERS_LOOKED_AT: Final = 20
@@ -195,13 +195,17 @@ def _held_row(run_id: RunId, node: NodeState) -> HeldRow:
     return HeldRow(run_id=run_id, node_id=node.id, attempt=node.attempt, lease_expires_at=expires_at)
 
 
-def nothing_in_run(caller: Caller, outcome: Outcome, agent_id: AgentId, *, assigned_only: bool) -> ClaimNodeResult:
+def nothing_in_run(
+    caller: Caller, outcome: Outcome, agent_id: AgentId, *, assigned_only: bool, min_priority: int
+) -> ClaimNodeResult:
     """Why a run has nothing for the caller, and what may be done instead."""
     run, now = outcome.run, clock.now()
     held = _also_held(run, None, agent_id)
     calls = next_calls(run, caller, now=now)
     reason = str(outcome.answer["reason"])
     mine = [node for node in ready_work(run.state) if not assigned_only or node.agent_id in (None, agent_id)]
+    low = [node for node in mine if node.priority < min_priority]
+    told = (less_urgent_words(low, min_priority),) if low else ()
     return ClaimNodeResult.model_validate(
         {
             "claimed": False,
@@ -214,13 +218,13 @@ def nothing_in_run(caller: Caller, outcome: Outcome, agent_id: AgentId, *, assig
             "not_before": outcome.answer.get("notBefore"),
             "paused": paused_view(run.state),
             "waiting_for": waiting_for(run, now=now) or None,
-            "warnings": outcome.warnings,
+            "warnings": (*outcome.warnings, *told),
             "next": calls,
         }
     )
 
 
-def nothing_in_queue(registry: Registry, queue: AgentQueue) -> ClaimNodeResult:
+def nothing_in_queue(registry: Registry, queue: AgentQueue, *, min_priority: int) -> ClaimNodeResult:
     """Why a queue has nothing for its agent.
 
     Raises:
@@ -228,7 +232,8 @@ def nothing_in_queue(registry: Registry, queue: AgentQueue) -> ClaimNodeResult:
     """
     held = tuple(_held_row(record.run.run_id, record.node) for record in queue.holding)[:_HELD_SHOWN]
     backs = [row.held_back for row in queue.rows]
-    reason: Reason = "waiting" if queue.pending else "empty"
+    low = [row.node for row in queue.less_urgent]
+    reason: Reason = "low_priority" if low else "waiting" if queue.pending else "empty"
     reason = next((back for back in _REASONS if back in backs), reason)
     calls = tuple(finish_step(record.run.run_id, record.node) for record in queue.holding[:2])
     paused = next((row.run_id for row in queue.rows if row.held_back == "paused"), None)
@@ -243,7 +248,10 @@ def nothing_in_queue(registry: Registry, queue: AgentQueue) -> ClaimNodeResult:
         queued=len(queue.rows),
         not_before=queue.not_before,
         held_by=_holders(queue)[:_HELD_SHOWN] or None,
-        warnings=unreadable(registry, is_empty=reason == "empty" and not held),
+        warnings=(
+            *((less_urgent_words(low, min_priority),) if low else ()),
+            *unreadable(registry, is_empty=reason == "empty" and not held),
+        ),
         next=calls,
     )
 

@@ -59,7 +59,7 @@ class ClaimNodeRequest(Request):
     agent_id: fields.AgentId | None = None
     session_key: fields.SessionKey | None = None
     lease_s: fields.LeaseSeconds = LEASE_S_DEFAULT
-    min_priority: fields.Priority | None = None
+    min_priority: fields.LeastPriority | None = None
     inline_inputs: bool = False
     exclusive: bool = False
     request_id: fields.RequestId | None = None
@@ -129,7 +129,13 @@ def _claim_in_run(
     )
     if outcome.answer["claimed"]:
         return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs)
-    return nothing_in_run(caller, outcome, agent_id, assigned_only=request.agent_id is not None)
+    return nothing_in_run(
+        caller,
+        outcome,
+        agent_id,
+        assigned_only=request.agent_id is not None,
+        min_priority=request.min_priority or 1,
+    )
 
 
 def _is_repeat(caller: Caller, run_id: RunId, request_id: str | None) -> bool:
@@ -183,7 +189,8 @@ def _claim_from_queue(caller: Caller, request: ClaimNodeRequest, agent_id: Agent
         except _TAKEN:
             continue
         return claimed(caller, outcome, agent_id=agent_id, inline_inputs=request.inline_inputs, held=held)
-    return nothing_in_queue(registry, queue_of(registry, agent_id, min_priority=min_priority, now=clock.now()))
+    queue = queue_of(registry, agent_id, min_priority=min_priority, now=clock.now())
+    return nothing_in_queue(registry, queue, min_priority=min_priority)
 
 
 def _run_claimed_before(caller: Caller, agent_id: AgentId, held: list[TaskRecord], request_id: str) -> RunId | None:

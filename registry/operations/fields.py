@@ -5,6 +5,7 @@ that is too large is a `LimitExceeded`, which ends the request at once.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, ValidationError, ValidationInfo, WithJsonSchema
@@ -29,6 +30,9 @@ TAG_MAX: Final = 128
 ROWS_MAX: Final = 100
 PRIORITY_LABELS: Final = {"P0": 10, "P1": 7, "P2": 5}
 """What the labels mean when they come in; `answers.priority_label` says how numbers are shown."""
+
+LEAST_OF_LABELS: Final = {"P0": 9, "P1": 6, "P2": PRIORITY_MIN}
+"""The lowest number that is shown with each label: what is at least as urgent as the label says."""
 
 
 def _delivery(value: Bag, info: ValidationInfo) -> Bag:
@@ -85,10 +89,18 @@ def _result(value: Bag, info: ValidationInfo) -> Bag:
 
 
 def _priority(value: object, info: ValidationInfo) -> int:
+    return _urgency(value, info, PRIORITY_LABELS)
+
+
+def _least_priority(value: object, info: ValidationInfo) -> int:
+    return _urgency(value, info, LEAST_OF_LABELS)
+
+
+def _urgency(value: object, info: ValidationInfo, labels: Mapping[str, int]) -> int:
     number = value
     if isinstance(value, str):
         text = value.strip().upper()
-        number = PRIORITY_LABELS.get(text, int(text) if text.isascii() and text.isdigit() and len(text) <= 2 else None)
+        number = labels.get(text, int(text) if text.isascii() and text.isdigit() and len(text) <= 2 else None)
     if isinstance(number, int) and not isinstance(number, bool) and PRIORITY_MIN <= number <= PRIORITY_MAX:
         return number
     raise ValueError(
@@ -152,10 +164,13 @@ Payload = Annotated[Bag, AfterValidator(_payload)]
 ResultBag = Annotated[Bag, AfterValidator(_result)]
 """A node's result, at most 4 KiB of JSON."""
 
-Priority = Annotated[
-    int, BeforeValidator(_priority), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
-]
+_URGENCY: Final = WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+
+Priority = Annotated[int, BeforeValidator(_priority), _URGENCY]
 """1 to 10 with 10 most urgent, or P0, P1, P2."""
+
+LeastPriority = Annotated[int, BeforeValidator(_least_priority), _URGENCY]
+"""The same as a filter: a label means all that is shown with it."""
 
 Percent = Annotated[int, AfterValidator(_percent)]
 LeaseSeconds = Annotated[int, AfterValidator(_lease)]

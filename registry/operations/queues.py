@@ -5,11 +5,11 @@ ask at once never differ about what comes first. Reading a queue changes nothing
 would make ready, since a lease ran out or a wait is over, is shown where it will stand.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
-from typing import Literal
+from typing import Final, Literal
 
 from ..core.claimable import held_by, is_ripe, queue_key, ready_work
 from ..core.names import AgentId, RunId, TaskId
@@ -19,6 +19,7 @@ from ..registry import Registry
 from ..storage.views import Desk, TaskRecord
 
 HeldBack = Literal["paused", "backoff", "held"]
+LESS_URGENT_MAX: Final = 100
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,15 @@ class QueuedNode:
 
 @dataclass(frozen=True)
 class AgentQueue:
-    """What an agent has to do: `rows` ready, in queue order; `holding` under its leases; `pending` later."""
+    """What an agent has to do: `rows` ready, in queue order; `holding` under its leases; `pending` later.
+
+    `less_urgent` are ready too, below the priority that was asked for; the first hundred.
+    """
 
     rows: tuple[QueuedNode, ...]
     holding: tuple[TaskRecord, ...]
     pending: int
+    less_urgent: tuple[QueuedNode, ...] = ()
 
     @property
     def not_before(self) -> str | None:
@@ -57,11 +62,24 @@ class AgentQueue:
 def queue_of(registry: Registry, agent_id: AgentId, *, min_priority: int = 1, now: datetime) -> AgentQueue:
     """The whole queue of an agent."""
     desk = registry.views.desk(agent_id, now)
-    return AgentQueue(
-        tuple(rows_of(registry, agent_id, desk, min_priority=min_priority, now=now)),
-        tuple(held_of(desk.holding, now=now)),
-        registry.views.pending(agent_id),
-    )
+    rows: list[QueuedNode] = []
+    less_urgent: list[QueuedNode] = []
+    for row in rows_of(registry, agent_id, desk, now=now):
+        if row.node.priority >= min_priority:
+            rows.append(row)
+        elif len(less_urgent) < LESS_URGENT_MAX:
+            less_urgent.append(row)
+        else:
+            break
+    held = held_of(desk.holding, now=now)
+    return AgentQueue(tuple(rows), tuple(held), registry.views.pending(agent_id), tuple(less_urgent))
+
+
+def less_urgent_words(nodes: Sequence[NodeState], min_priority: int) -> str:
+    """How many ready nodes are below the priority that was asked for; there is one at least."""
+    count = f"{len(nodes)} or more" if len(nodes) >= LESS_URGENT_MAX else str(len(nodes))
+    most = max(node.priority for node in nodes)
+    return f"{count} ready below min_priority {min_priority}, the most urgent with {most}: ask with a lower one"
 
 
 def queued(registry: Registry, agent_id: AgentId, *, min_priority: int = 1, now: datetime) -> Iterator[QueuedNode]:

@@ -27,7 +27,7 @@ from .ledger import (
     with_range,
     write_cursor,
 )
-from .queues import QueuedNode, holding_of, queued
+from .queues import QueuedNode, less_urgent_words, queue_of, queued
 from .table import Operation, Request, Result
 from .task_fields import Group, TaskLimit
 from .task_rows import Task, task_of
@@ -49,7 +49,7 @@ class _ListTasksRequest(Request):
     session_key: fields.SessionKey | None = None
     group: Group | None = None
     tag: Group | None = None
-    min_priority: fields.Priority | None = None
+    min_priority: fields.LeastPriority | None = None
     limit: TaskLimit = 20
     cursor: str | None = None
 
@@ -132,7 +132,7 @@ def _queue(caller: Caller, request: _ListTasksRequest, now: datetime) -> ListTas
         else (),
     )
     if not place:
-        beside = _of_empty_queue(caller, request.agent_id, beside, now=now)
+        beside = _of_empty_queue(caller, request.agent_id, beside, request.min_priority or 1)
     elif not is_more:
         beside = beside.model_copy(update={"warnings": unreadable(caller.registry, is_empty=False) or None})
     kept = fit([row for row, _ in rows], beside=beside, limit=request.limit, keep=_CURSOR_CHARS)
@@ -141,12 +141,14 @@ def _queue(caller: Caller, request: _ListTasksRequest, now: datetime) -> ListTas
     return beside.model_copy(update={"tasks": kept, "next_cursor": cursor})
 
 
-def _of_empty_queue(caller: Caller, agent_id: str, beside: ListTasksResult, *, now: datetime) -> ListTasksResult:
-    """HEARTBEAT_OK, unless the agent has work in hand or some may be in a run that cannot be read."""
-    held = holding_of(caller.registry, agent_id, now=now)
-    warnings, calls = damage(caller.registry)
-    steps = (*(finish_step(record.run.run_id, record.node) for record in held[:2]), *calls)
-    say = None if held or warnings else "HEARTBEAT_OK"
+def _of_empty_queue(caller: Caller, agent_id: str, beside: ListTasksResult, min_priority: int) -> ListTasksResult:
+    """HEARTBEAT_OK, unless the agent has work in hand, less urgent work, or runs that cannot be read may hold some."""
+    queue = queue_of(caller.registry, agent_id, min_priority=min_priority, now=clock.now())
+    low = [row.node for row in queue.less_urgent]
+    damaged, calls = damage(caller.registry)
+    warnings = (*((less_urgent_words(low, min_priority),) if low else ()), *damaged)
+    steps = (*(finish_step(record.run.run_id, record.node) for record in queue.holding[:2]), *calls)
+    say = None if queue.holding or warnings else "HEARTBEAT_OK"
     return beside.model_copy(update={"say": say, "warnings": warnings or None, "next": steps})
 
 

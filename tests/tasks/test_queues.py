@@ -192,3 +192,35 @@ def test_a_request_id_of_another_call_does_not_keep_an_agent_from_claiming(calle
     end(caller, claim)
 
     assert start(caller, request_id="b")["title"] == "second"
+
+
+def test_a_label_asks_for_all_that_is_shown_with_it(caller: Caller) -> None:
+    """A worker for P0 left tasks lie that every list calls P0."""
+    for priority in range(1, 11):
+        task(caller, str(priority), priority=priority)
+
+    found = {
+        label: [
+            row["priority"]
+            for row in ask(caller, "list_tasks", agent_id="anna", order="queue", min_priority=label)["tasks"]
+        ]
+        for label in ("P0", "P1", "P2")
+    }
+
+    assert found == {"P0": [10, 9], "P1": [10, 9, 8, 7, 6], "P2": list(range(10, 0, -1))}
+
+
+def test_a_named_node_below_the_priority_that_is_asked_for_is_refused(caller: Caller) -> None:
+    """Who says what is urgent enough must not be given anything else, whichever way they ask."""
+    run_id = task(caller, "slow", priority=3).partition(":")[0]
+
+    said = refusal(caller, "claim_node", run_id=run_id, node_id="work", min_priority=9)
+    nothing = ask(caller, "claim_node", run_id=run_id, min_priority=9)
+
+    assert said.splitlines() == [
+        "illegal_transition: node 'work' has priority 3, which is below min_priority 9",
+        "hint: leave min_priority out to take it all the same",
+        f'next: claim_node {{"run_id": "{run_id}", "node_id": "work"}}',
+    ]
+    assert (nothing["claimed"], nothing["reason"], "say" in nothing) == (False, "low_priority", False)
+    assert nothing["warnings"] == ["1 ready below min_priority 9, the most urgent with 3: ask with a lower one"]

@@ -16,6 +16,7 @@ from ..refusals import (
     lease_lost,
     node_held,
     not_a_persons_place,
+    not_urgent,
     outputs_missing,
     run_is_over,
     run_paused,
@@ -31,7 +32,10 @@ from .tick import next_backoff, wait_is_over
 def claim(draft: Draft, command: ClaimNode) -> None:
     """Give one node to an agent, or answer why there is none."""
     if command.node_id is not None:
-        _take(draft, _named(draft, command.node_id), command)
+        named = _named(draft, command.node_id)
+        if named.priority < command.min_priority:
+            raise not_urgent(draft.state, named, command.min_priority)
+        _take(draft, named, command)
         return
     found = claimable(
         draft.state.model_copy(update={"nodes": draft.nodes}),
@@ -44,13 +48,13 @@ def claim(draft: Draft, command: ClaimNode) -> None:
         _take(draft, found[0], command)
         return
     not_before = next_backoff(draft.before, draft.now)
-    draft.answer = {"claimed": False, "reason": _why_nothing(draft)}
+    draft.answer = {"claimed": False, "reason": _why_nothing(draft, command)}
     if not_before is not None:
         draft.answer["notBefore"] = not_before
 
 
-def _why_nothing(draft: Draft) -> str:
-    """The reason of `claimed: false`: paused, backoff, held, waiting or empty."""
+def _why_nothing(draft: Draft, command: ClaimNode) -> str:
+    """The reason of `claimed: false`: paused, backoff, held, low_priority, waiting or empty."""
     if draft.is_paused:
         return "paused"
     state = draft.state.model_copy(update={"nodes": draft.nodes})
@@ -59,6 +63,9 @@ def _why_nothing(draft: Draft) -> str:
         return "backoff"
     if any(held_by(node, draft.facts.tasks) for node in ready):
         return "held"
+    mine = (node for node in ready if not command.assigned_only or node.agent_id in (None, command.agent_id))
+    if any(node.priority < command.min_priority for node in mine):
+        return "low_priority"
     statuses = {node.status for node in draft.nodes.values()}
     if "running" in statuses:
         return "held"

@@ -28,9 +28,13 @@ def test_a_queue_may_be_asked_for_urgent_work_only(caller: Caller) -> None:
     given_run(caller, errand(agent_id="sec", priority=5), "slow")
 
     nothing = ask(caller, "claim_node", agent_id="sec", min_priority="P1")
+    queue = ask(caller, "list_tasks", agent_id="sec", order="queue", min_priority="P1")
     given_run(caller, errand(agent_id="sec", priority=7), "quick")
 
-    assert (nothing["claimed"], nothing["reason"]) == (False, "empty")
+    assert (nothing["claimed"], nothing["reason"]) == (False, "low_priority")
+    for answer in (nothing, queue):
+        assert "say" not in answer
+        assert answer["warnings"] == ["1 ready below min_priority 6, the most urgent with 5: ask with a lower one"]
     assert ask(caller, "claim_node", agent_id="sec", min_priority="P1")["run_id"] == "quick"
 
 
