@@ -9,17 +9,18 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from heapq import merge
 from typing import Annotated, Final, TypeVar, get_args
 
 from pydantic import AfterValidator, WithJsonSchema, create_model
 
-from ..core.names import short_hash
+from ..core.names import RunId, short_hash
 from ..core.record import Bag, Json
 from ..core.run import NodeState, RunState
 from ..core.tasks import TaskStatus, public_status, updated_at
 from ..errors import InvalidRequest, NextCall, NotFound, RegistryError
 from ..registry import Registry
-from ..storage.views import SortBy, SortKey, TaskQuery, TaskRecord, sort_key
+from ..storage.views import SortBy, SortKey, TaskQuery, TaskRecord, is_within, sort_key
 from .cursors import cursor_place, cursor_text
 from .status_words import ONE_OR_MORE, require_known
 from .table import Request
@@ -29,6 +30,8 @@ from .times import Time
 STATUSES: Final[tuple[TaskStatus, ...]] = get_args(TaskStatus)
 _WORDS: Final = (*STATUSES, "open", "pending", "all")
 _OPEN: Final[frozenset[TaskStatus]] = frozenset({"queued", "running"})
+_ENDED: Final = frozenset(STATUSES) - _OPEN
+Found = tuple[TaskRecord, RunState, NodeState, bool]
 R = TypeVar("R", bound=Request)
 
 
@@ -85,18 +88,27 @@ def page_of(registry: Registry, query: TaskQuery, *, limit: int) -> Page:
     for record, run, node, is_reconciled in found(registry, query):
         if len(rows) == limit:
             return Page(tuple(rows), tuple(keys), has_more=True)
-        key = sort_key(record, query.sort_by)
-        assert key is not None, "a view gives only what has a place in its list"
+        key = _place(record, query.sort_by)
         # A row keeps the time it is sorted by: else each look would show another.
         more: Bag = {"reconciled": True, "updated_at": updated_at(record.run, record.node)} if is_reconciled else {}
+        if is_reconciled and query.sort_by == "ended":
+            more["ended_at"] = key[0]
         rows.append(task_of(run, node, **more))
         keys.append(key)
     return Page(tuple(rows), tuple(keys), has_more=False)
 
 
-def found(registry: Registry, query: TaskQuery) -> Iterator[tuple[TaskRecord, RunState, NodeState, bool]]:
+def found(registry: Registry, query: TaskQuery) -> Iterator[Found]:
     """Tasks that match, each as recorded and as it is now, and whether the two differ."""
-    reconciled: dict[str, RunState | None] = {}
+    if query.sort_by != "ended":
+        return _as_they_are(registry, query, query.statuses)
+    ended = sorted(_ended_unrecorded(registry, query), key=_ended_place, reverse=True)
+    return merge(_as_they_are(registry, query, query.statuses), ended, key=_ended_place, reverse=True)
+
+
+def _as_they_are(registry: Registry, query: TaskQuery, wanted: frozenset[TaskStatus] | None) -> Iterator[Found]:
+    """Tasks of a view; of those whose worker's time ran out, the ones that have a wanted status by now."""
+    reconciled: dict[RunId, RunState | None] = {}
     for record in registry.views.tasks(query):
         if not record.node.is_overdue(query.now):
             yield record, record.run, record.node, False
@@ -106,9 +118,28 @@ def found(registry: Registry, query: TaskQuery) -> Iterator[tuple[TaskRecord, Ru
             reconciled[run_id] = as_it_is_now(registry, run_id)
         run = reconciled[run_id]
         node = run.nodes.get(record.node.id) if run is not None else None
-        if run is None or node is None or (query.statuses is not None and public_status(node) not in query.statuses):
+        if run is None or node is None or (wanted is not None and public_status(node) not in wanted):
             continue
         yield record, run, node, True
+
+
+def _ended_unrecorded(registry: Registry, query: TaskQuery) -> Iterator[Found]:
+    """Tasks whose worker's time ran out and which nobody may try again: they have ended, though it is not recorded."""
+    # No status at all leaves those whose time ran out.
+    overdue = replace(query, sort_by="updated", statuses=frozenset(), since=None, until=None, after=None)
+    wanted = _ENDED if query.statuses is None else _ENDED & query.statuses
+    return (one for one in _as_they_are(registry, overdue, wanted) if is_within(query, _ended_place(one)))
+
+
+def _ended_place(one: Found) -> SortKey:
+    return _place(one[0], "ended")
+
+
+def _place(record: TaskRecord, sort_by: SortBy) -> SortKey:
+    """Where a row stands; what ended unrecorded stands at the moment its worker's time ran out."""
+    key = sort_key(record, sort_by) or (record.node.overdue_at, record.task_id)
+    assert key[0] is not None, "a view gives only what has a place in its list"
+    return key[0], key[1]
 
 
 def as_it_is_now(registry: Registry, run_id: str) -> RunState | None:

@@ -7,7 +7,7 @@ from ..core.record import Bag
 from ..core.run import NodeState, Run, RunState
 from ..core.tasks import params_path
 from ..errors import NotFound
-from .answers import ANSWER_CHARS_MAX, NextStep, chars, cut, next_calls
+from .answers import ANSWER_CHARS_MAX, NextStep, chars, cut, next_calls, step
 from .briefs import AttemptRow, attempts_of
 from .caller import Caller
 from .node_views import report_path
@@ -68,8 +68,16 @@ def get_task(caller: Caller, request: GetTaskRequest) -> GetTaskResult:
     calls = tuple(
         call for call in next_calls(run, caller, now=clock.now(), limit=200) if call.args.get("node_id") == node_id
     )
+    if not calls and _may_be_tried_again(run.state, node):
+        retry: Bag = {"run_id": run_id, "action": "retry", "node_id": node_id}
+        calls = (step("request_control", retry, "it failed"),)
     beside = GetTaskResult(task=task, warnings=view.notices or None, next=calls[:3])
     return _filled(caller, beside, run, node)
+
+
+def _may_be_tried_again(run: RunState, node: NodeState) -> bool:
+    """Whether a retry is taken though the run as it was recorded goes on: its end may not be recorded yet."""
+    return node.status == "failed" and run.flow is None and run.status in ("running", "paused")
 
 
 def _detail(caller: Caller, state: RunState, node: NodeState) -> TaskDetail:

@@ -7,6 +7,7 @@ import pytest
 
 from registry.core.names import iso
 from registry.core.tasks import cleaned
+from registry.operations.agent_lists import agent_history
 from registry.operations.caller import Caller
 from tests.operations.changing.asking import GATE_ALONE, ask, errand, given_run, refusal
 from tests.operations.conftest import Hands
@@ -239,3 +240,33 @@ def test_get_shows_what_was_to_do_and_what_came_of_it(caller: Caller) -> None:
 def test_texts_in_lists_are_cleaned(text: str | None, shown: str | None) -> None:
     """What another wrote must not move the cursor, nor carry its instructions into a list."""
     assert cleaned(text) == shown
+
+
+def test_work_that_was_lost_for_good_has_ended_before_anybody_records_it(caller: Caller, hands: Hands) -> None:
+    """A list of failures that leaves out the latest until somebody ticks its run hides what is to be tried again."""
+    first, lost, last = (task(caller, name) for name in ("first", "lost", "last"))
+    end(caller, start(caller, run_id=first.partition(":")[0]))
+    for _ in range(3):
+        hands.move(seconds=1)
+        start(caller, run_id=lost.partition(":")[0], lease_s=5)
+        hands.move(seconds=5)
+    hands.move(seconds=1)
+    end(caller, start(caller, run_id=last.partition(":")[0]), "failed")
+
+    rows = ask(caller, "list_tasks", agent_id="anna", order="ended")["tasks"]
+    history = agent_history(caller, "anna", limit=10).tasks
+    shown = ask(caller, "get_task", task_id=lost)
+
+    assert [(row["title"], row["status"], row.get("reconciled")) for row in rows] == [
+        ("last", "failed", None),
+        ("lost", "failed", True),
+        ("first", "completed", None),
+    ]
+    assert rows[1]["ended_at"] == "2026-01-01T09:00:18.000+00:00"
+    assert [row.task_id for row in history] == [last, lost, first]
+    assert listed(caller, order="ended", limit=1) == ["last", "lost", "first"]
+    assert listed(caller, order="ended", status="failed") == ["last", "lost"]
+    assert listed(caller, order="ended", status="completed") == ["first"]
+    assert listed(caller, order="ended", to="2026-01-01T09:00:18Z") == ["first"]
+    assert [(call["tool"], call["args"]["action"]) for call in shown["next"]] == [("request_control", "retry")]
+    assert ask(caller, "request_control", **shown["next"][0]["args"])["applied"]

@@ -174,6 +174,12 @@ def _text(value: object) -> Text:
     return Text("" if value is None else str(value))
 
 
+def _attempt(task: Row) -> Text | None:
+    """The attempt of how many; lost ones do not count towards the limit, so there may be more of them."""
+    attempt, most = task["attempt"], task["max_attempts"]
+    return Text(f"{attempt} of {most}" if attempt <= most else str(attempt)) if attempt else None
+
+
 def one_task(answer: Row) -> list[RenderableType]:
     """One task in full."""
     task = answer["task"]
@@ -185,7 +191,7 @@ def one_task(answer: Row) -> list[RenderableType]:
             ("agent", _text(task.get("agent_id"))),
             ("with", _text(task.get("owner"))),
             ("priority", Text(f"{task['priority_label']} ({task['priority']})")),
-            ("attempt", Text(f"{task['attempt']} of {task['max_attempts']}") if task["attempt"] else None),
+            ("attempt", _attempt(task)),
             ("held by", words(", ".join(task["held_by"])) if task.get("held_by") else None),
             ("group", words(task["group"]) if task.get("group") else None),
             ("tags", words(", ".join(task["tags"])) if task["tags"] else None),

@@ -177,6 +177,19 @@ def test_an_answer_without_a_view_is_shown_all_the_same(
     assert ("strange" in answer) == ("strange" in capsys.readouterr().out)
 
 
+@pytest.mark.parametrize(("attempt", "shown"), [(1, "attempt   1 of 2"), (3, "attempt   3")])
+def test_an_attempt_beyond_the_limit_is_not_shown_as_one_of_fewer(
+    attempt: int, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Attempts whose worker was lost do not count; '3 of 1' made people look for a fault in the limit."""
+    task = {"task_id": "a", "status": "queued", "title": "A", "priority": 5, "priority_label": "P2"}
+    more: dict[str, object] = {"tags": [], "created_at": None, "attempt": attempt, "max_attempts": 2}
+
+    answers.show("task get", {"task": {**task, **more}})
+
+    assert shown in _plain(capsys.readouterr().out)
+
+
 def test_every_answer_of_a_whole_run_can_be_shown(cli: Cli, tmp_path: Path) -> None:
     """No view may trip over what an answer leaves out."""
     cli.audit("a-1")
