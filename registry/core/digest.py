@@ -66,6 +66,8 @@ class RunDigest(Record):
     """Messages of people that nobody has read."""
     leases: tuple[Timed, ...] = ()
     """Running nodes, by when their lease ends."""
+    waits: tuple[Timed, ...] = ()
+    """Waiting nodes that time alone lets go on, by when it does."""
     ready: tuple[Timed, ...] = ()
     """Nodes to be claimed in queue order, by when their back-off ends; none that tasks of other runs hold."""
     archived: str | None = None
@@ -83,6 +85,7 @@ def digest_document(state: RunState) -> dict[str, object]:
     failed: list[NodeId] = []
     approvals: list[NodeState] = []
     leases: list[NodeState] = []
+    waits: list[dict[str, str]] = []
     agents: set[AgentId] = set()
     for node in state.nodes.values():
         status = node.status
@@ -97,6 +100,8 @@ def digest_document(state: RunState) -> dict[str, object]:
             failed.append(node.id)
         elif status == "waiting" and node.kind == "approval":
             approvals.append(node)
+        elif status == "waiting" and (at := _goes_on_at(node)) is not None:
+            waits.append(_timed(node.id, at))
     document: dict[str, object] = {
         "runId": state.run_id,
         "title": state.title,
@@ -113,6 +118,7 @@ def digest_document(state: RunState) -> dict[str, object]:
         "approvalSince": approvals[0].waiting_since if approvals else None,
         "unread": len(state.messages),
         "leases": [_timed(node.id, node.lease.expires_at) for node in leases if node.lease is not None],
+        "waits": waits,
         "ready": _ready(state) if "ready" in counts else [],
     }
     document.update({name: value for name, value in rest.items() if value})
@@ -130,6 +136,13 @@ def _standstill(state: RunState) -> dict[str, object]:
     if state.flow is not None and state.flow.status == "blocked":
         found["blocked"] = state.flow.blocked_task_id or ""
     return found
+
+
+def _goes_on_at(node: NodeState) -> str | None:
+    """When a tick ends the wait of a node, where time alone decides it."""
+    if node.wait is None or node.wait.type not in ("until", "next_tick"):
+        return None
+    return node.wait.at if node.wait.type == "until" else node.waiting_since
 
 
 def _ready(state: RunState) -> list[dict[str, str]]:
@@ -171,6 +184,9 @@ def attention(digest: RunDigest, *, now: datetime) -> str | None:
     lost = [lease.id for lease in digest.leases if lease.at is not None and moment(lease.at) <= now]
     if lost:
         return f"the worker of {_named(lost).words} let its lease run out"
+    over = [wait.id for wait in digest.waits if wait.at is not None and moment(wait.at) <= now]
+    if over:
+        return f"the wait of {_named(over).words} is over"
     ready = [node.id for node in digest.ready if node.at is None or node.at <= iso(now)]
     if ready:
         return f"ready to be claimed: {_named(ready).words}"

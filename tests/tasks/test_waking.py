@@ -92,3 +92,14 @@ def test_what_is_in_the_queue_again_is_not_shown_as_in_hand(caller: Caller, hand
     assert (shown.current_task, shown.running_tasks) == (None, ())
     assert {row.task_id for row in shown.pending_tasks} == {waiting, "late:work"}
     assert heartbeat_lines(caller.registry, "anna", now=hands.at)[0] == "P2, when idle:"
+
+
+def test_a_list_of_runs_names_the_wait_that_is_over(caller: Caller, hands: Hands) -> None:
+    """Who looks after many runs finds the one that only wants a tick."""
+    given_run(caller, PAUSED_BEFORE, "later")
+
+    before = ask(caller, "list_runs")["runs"][0]
+    hands.move(seconds=61)
+    after = ask(caller, "list_runs")["runs"][0]
+
+    assert ("attention" in before, after["attention"]) == (False, "the wait of pause is over")
