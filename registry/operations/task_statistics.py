@@ -15,6 +15,7 @@ from ..storage.views import TaskFact
 from . import fields
 from .answers import NextStep, fit, step
 from .caller import Caller
+from .damage import damage
 from .ledger import as_it_is_now, bound, with_range
 from .table import Operation, Request, Result
 
@@ -84,6 +85,7 @@ class TaskStatsResult(Numbers):
 
     agent_id: str | None = None
     completed_per_day: float | None = None
+    warnings: tuple[str, ...] | None = None
     today: DayNumbers
     days: tuple[DayNumbers, ...]
     groups: tuple[GroupNumbers, ...]
@@ -236,6 +238,14 @@ def _per_day(facts: list[TaskFact], since: str, until: str | None, now: datetime
     return round(completed / max(1.0, (end - begin).total_seconds() / 86_400), 2)
 
 
+def _told_task_stats(caller: Caller, request: _TaskStatsRequest) -> TaskStatsResult:
+    """The numbers, and which runs are not in them: zeros of a damaged run must not look like idleness."""
+    answer = _task_stats(caller, request)
+    warnings, calls = damage(caller.registry)
+    # The numbers may fill the answer nearly to its limit.
+    return answer.model_copy(update={"warnings": warnings[:2] or None, "next": (*answer.next, *calls)})
+
+
 TASK_STATS = Operation(
     name="task_stats",
     request=TaskStatsRequest,
@@ -243,5 +253,5 @@ TASK_STATS = Operation(
     toolset="tasks",
     read_only=True,
     idempotent=True,
-    run=_task_stats,
+    run=_told_task_stats,
 )

@@ -119,10 +119,11 @@ def test_no_look_at_a_queue_says_that_all_is_done_while_a_run_is_damaged(caller:
 
     queue = ask(caller, "list_tasks", agent_id="anna", order="queue")
     ledger = ask(caller, "list_tasks", agent_id="anna")
+    numbers = ask(caller, "task_stats", agent_id="anna")
     claim = refusal(caller, "claim_node", agent_id="anna")
     document = queue_document(caller.registry, "anna")
 
-    for answer in (queue, ledger):
+    for answer in (queue, ledger, numbers):
         assert ("say" in answer, answer["warnings"]) == (
             False,
             [f"run '{broken}' cannot be read and is not in this list; validate_run tells more, repair_run mends it"],
