@@ -86,11 +86,12 @@ def _claim_alone(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, r
     while True:
         if _is_repeat(caller, run_id, request.request_id):
             return _claim_in_run(caller, request, agent_id, run_id, request.node_id)
-        node = _wanted(caller, request, run_id, passed_over)
-        owner = request.agent_id or (node.agent_id if node is not None else None) or agent_id
+        node = _wanted(caller, request, run_id, passed_over) if request.agent_id is None else None
+        owner = (node.agent_id if node is not None else None) or agent_id
         with registry.agent_locked(owner, op="claim_node"):
             now = clock.now()
-            _require_free_hands(request, owner, held_of(settled_desk(registry, owner, now=now).holding, now=now))
+            if not _is_repeat(caller, run_id, request.request_id):
+                _require_free_hands(request, owner, held_of(settled_desk(registry, owner, now=now).holding, now=now))
             try:
                 return _claim_in_run(caller, request, agent_id, run_id, node.id if node else request.node_id)
             except (NodeHeld, IllegalTransition, RunPaused):
@@ -102,7 +103,7 @@ def _claim_alone(caller: Caller, request: ClaimNodeRequest, agent_id: AgentId, r
 def _wanted(
     caller: Caller, request: ClaimNodeRequest, run_id: RunId, passed_over: Container[NodeId]
 ) -> NodeState | None:
-    """The node that a claim would get, as the run stands now; None where there is none."""
+    """The node that a claim without agent_id would get, as the run stands now; None where there is none."""
     with known_run(caller.registry, run_id):
         state = caller.registry.foreseen(run_id).state
     if request.node_id is not None:
@@ -111,7 +112,6 @@ def _wanted(
         state,
         now=clock.now(),
         tasks={task: caller.registry.task_status(task) for node in ready_work(state) for task in node.depends_on},
-        agent_id=request.agent_id,
         min_priority=request.min_priority or 1,
     )
     return next((node for node in found if node.id not in passed_over), None)
