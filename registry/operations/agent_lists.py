@@ -80,6 +80,7 @@ class TaskPage(Result):
     agent_id: str | None
     tasks: tuple[Task, ...]
     next_cursor: str | None
+    warnings: tuple[str, ...] | None = None
 
 
 def agent_list(caller: Caller, agent_id: AgentId) -> AgentList:
@@ -168,10 +169,10 @@ def agent_history(caller: Caller, agent_id: AgentId, *, limit: int, cursor: str 
     """A page of an agent's ended tasks, cancelled ones too, newest end first; cut by rows alone."""
     query = TaskQuery(now=clock.now(), agent_id=agent_id, sort_by="ended")
     page: Page = page_of(caller.registry, from_cursor(query, cursor), limit=limit)
-    if cursor is None:
-        unreadable(caller.registry, is_empty=not page.rows)
-    after = cursor_at(page.keys[-1], query) if page.has_more else None
-    return TaskPage(agent_id=agent_id, tasks=page.rows, next_cursor=after)
+    if page.has_more:
+        return TaskPage(agent_id=agent_id, tasks=page.rows, next_cursor=cursor_at(page.keys[-1], query))
+    warnings = unreadable(caller.registry, is_empty=cursor is None and not page.rows)
+    return TaskPage(agent_id=agent_id, tasks=page.rows, next_cursor=None, warnings=warnings or None)
 
 
 def agent_name(registry: Registry, agent_id: AgentId) -> str:

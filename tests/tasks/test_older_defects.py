@@ -105,6 +105,8 @@ def test_a_damaged_run_is_told_and_never_read_as_an_empty_list(caller: Caller) -
             look()
     task(caller)
     assert broken in agent_list(caller, "anna").warnings[0]
+    end(caller, start(caller))
+    assert broken in (agent_history(caller, "anna", limit=10).warnings or ("",))[0]
 
 
 @pytest.mark.parametrize("registry", ["files"], indirect=True)
