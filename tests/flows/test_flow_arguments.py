@@ -1,10 +1,12 @@
 """Wrong arguments from Python code: each is refused in words, and nothing is changed or kept."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from registry import clock
+from registry.core.names import iso
 from registry.core.record import Json
 from registry.errors import LimitExceeded, RegistryError
 from registry.flows import Flows
@@ -185,3 +187,15 @@ def test_a_childs_times_fit_what_is_said_of_it(flows: Flows, given: dict[str, An
     with pytest.raises(RegistryError, match=said):
         flows.run_task(flow_id, runtime="cli", task="x", **given)
     assert run_of(flows, flow_id).state.nodes == {}
+
+
+def test_a_clock_that_runs_ahead_by_a_little_is_no_mistake(flows: Flows) -> None:
+    """The host that begins a child is often another machine; its seconds are not ours."""
+    flow_id = begun(flows)
+    ahead = iso(clock.now() + timedelta(seconds=20))
+
+    flows.run_task(flow_id, runtime="cli", task="build", status="running", started_at=ahead, last_event_at=ahead)
+
+    found = standing(flows, flow_id)
+    assert [node.started_at for node in found.tasks] == [iso(clock.now())]
+    assert found.state.updated_at <= iso(clock.now())
