@@ -72,7 +72,7 @@ def _task(value: str, info: ValidationInfo) -> str:
 def _time(value: str, info: ValidationInfo) -> str:
     try:
         return iso(moment(value))
-    except (ValueError, OverflowError):
+    except ValueError:
         raise ValueError(
             f"{name_of(info)} is {shown(value)!r}, no time with offset; write for example 2026-01-31T09:00:00+00:00"
         ) from None
