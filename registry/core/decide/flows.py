@@ -134,10 +134,11 @@ def cancel(draft: Draft, message: str | None) -> bool:
     for node in list(draft.nodes.values()):
         if not node.is_open:
             continue
-        is_carried = node.managed and bool(node.child_session_key or node.run_id)
-        if node.managed and (is_carried or node.status in ("running", "waiting")):
+        is_at_work = node.managed and node.status in ("running", "waiting")
+        # Whoever carries a queued child may be about to begin it.
+        if is_at_work or (node.managed and (node.child_session_key or node.run_id)):
             ask_to_stop(draft, node)
-        if not node.managed or node.status not in ("running", "waiting"):
+        if not is_at_work:
             steps.skip(draft, node.id, outcome="cancelled", message=message, asked="cancel_flow")
     if not any(node.is_open for node in draft.nodes.values()):
         end(draft, "cancelled", message=message)
