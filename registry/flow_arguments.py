@@ -5,10 +5,10 @@ by a model here before anything is looked at.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import from_json
 
@@ -33,6 +34,15 @@ from .core.run import Actor
 from .core.wording import worded
 from .errors import InvalidRequest, LimitExceeded
 from .flow_answers import Keep, Value
+
+TAKES: Final[Mapping[FlowAction, frozenset[str]]] = {
+    "set_waiting": frozenset({"current_step", "state_json", "wait_json", "blocked_task_id", "blocked_summary"}),
+    "resume": frozenset({"current_step", "state_json", "status", "reopen"}),
+    "finish": frozenset({"state_json"}),
+    "fail": frozenset({"state_json", "blocked_task_id", "blocked_summary"}),
+    "request_cancel": frozenset(),
+}
+"""What each action has a use for, beside the flow, its revision and its owner."""
 
 TITLE_CHARS: Final = 80
 _FAULTS_SHOWN: Final = 12
@@ -194,6 +204,14 @@ class Change(_Arguments):
     status: Going
     reopen: bool
 
+    @model_validator(mode="after")
+    def _is_used_whole(self) -> Self:
+        beside = {"status": self.status != "queued", "reopen": self.reopen}
+        meant = self.changes.model_fields_set | {name for name, is_meant in beside.items() if is_meant}
+        if fault := useless(self.action, meant, TAKES[self.action]):
+            raise ValueError(fault)
+        return self
+
 
 class Cancel(_Arguments):
     """Whose cancel is asked, and why."""
@@ -215,6 +233,14 @@ class Wanted(_Arguments):
 
     controller_id: str | None
     statuses: Annotated[frozenset[FlowStatus] | None, Field(strict=False)]
+
+
+def useless(action: FlowAction, given: Iterable[str], takes: frozenset[str]) -> str | None:
+    """What is given though the action ignores it, as a fault: its caller would believe in a change that never was."""
+    ignored = sorted(set(given) - takes)
+    if not ignored:
+        return None
+    return f"{action} has no use for {', '.join(ignored)}; it takes {', '.join(sorted(takes)) or 'nothing more'}"
 
 
 A = TypeVar("A", bound=_Arguments)

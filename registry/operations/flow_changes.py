@@ -12,6 +12,7 @@ from ..core.record import Bag, Json
 from ..core.run import NodeState
 from ..errors import InvalidRequest, NextCall
 from ..flow_answers import FlowUpdated, FlowView
+from ..flow_arguments import TAKES, useless
 from ..registry import Outcome
 from . import fields
 from .answers import EffectRow, NextStep, effects_view, next_calls, step
@@ -23,15 +24,6 @@ from .flows import claimable_of, flows_of
 from .table import Operation, Request, Result
 from .task_rows import Task, task_of
 from .times import Time
-
-_TAKES: Final[dict[FlowAction, frozenset[str]]] = {
-    "set_waiting": frozenset({"current_step", "state", "wait", "blocked_task_id", "blocked_summary"}),
-    "resume": frozenset({"current_step", "state", "status", "reopen"}),
-    "finish": frozenset({"state"}),
-    "fail": frozenset({"state", "blocked_task_id", "blocked_summary"}),
-    "request_cancel": frozenset(),
-}
-"""What each action takes beside the flow, its revision and its owner."""
 
 _SAID: Final = {
     "not_found": "no such flow",
@@ -230,22 +222,17 @@ def _with_state(beside: UpdateFlowResult, updated: FlowUpdated) -> UpdateFlowRes
 
 
 def _check(request: UpdateFlowRequest) -> None:
-    """Refuse what the action has no use for: a field that is ignored is a change that its caller believes in."""
+    """Refuse what the action has no use for."""
     given = request.model_fields_set - {"flow_id", "action", "expected_revision", "owner_key"}
     if not request.reopen:
         given -= {"reopen"}
-    useless = sorted(given - _TAKES[request.action])
-    if not useless:
+    fault = useless(request.action, given, frozenset(name.removesuffix("_json") for name in TAKES[request.action]))
+    if fault is None:
         return
-    takes = ", ".join(sorted(_TAKES[request.action])) or "nothing more"
     again: Bag = {
         "flow_id": request.flow_id, "action": request.action, "expected_revision": request.expected_revision
     }  # fmt: skip
-    raise InvalidRequest(
-        f"update_flow {request.action} has no use for {', '.join(useless)}; it takes {takes}",
-        hint="nothing was changed",
-        next=(NextCall("update_flow", again),),
-    )
+    raise InvalidRequest(f"update_flow {fault}", hint="nothing was changed", next=(NextCall("update_flow", again),))
 
 
 class CancelFlowRequest(Request):

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from registry import clock
+from registry.core.commands import FlowAction
 from registry.core.names import iso
 from registry.core.record import Json
-from registry.errors import LimitExceeded, RegistryError
+from registry.errors import InvalidRequest, LimitExceeded, RegistryError
 from registry.flows import Flows
 from registry.operations.caller import Caller
 from registry.registry import Registry
@@ -199,3 +200,25 @@ def test_a_clock_that_runs_ahead_by_a_little_is_no_mistake(flows: Flows) -> None
     found = standing(flows, flow_id)
     assert [node.started_at for node in found.tasks] == [iso(clock.now())]
     assert found.state.updated_at <= iso(clock.now())
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "said"),
+    [
+        ("finish", {"changes": {"wait_json": {}, "current_step": "x"}}, "no use for current_step, wait_json"),
+        ("resume", {"changes": {"blocked_summary": "x"}}, "resume has no use for blocked_summary"),
+        ("request_cancel", {"changes": {"state_json": None}}, "it takes nothing more"),
+        ("fail", {"status": "running"}, "fail has no use for status"),
+        ("set_waiting", {"reopen": True}, "set_waiting has no use for reopen"),
+    ],
+)
+def test_what_an_action_would_ignore_is_refused(
+    flows: Flows, action: FlowAction, given: dict[str, Any], said: str
+) -> None:
+    """Whoever sends it believes that it was kept."""
+    flow_id = begun(flows)
+
+    with pytest.raises(InvalidRequest, match=said):
+        flows.update(flow_id, action, expected_revision=0, **{"changes": {}, **given})
+
+    assert standing(flows, flow_id).flow.revision == 0
