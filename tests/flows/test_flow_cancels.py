@@ -7,7 +7,7 @@ from registry.errors import IllegalTransition
 from registry.flows import Flows
 from registry.operations.caller import Caller
 from tests.flows.given import AGENT, CHILD, begun, effects, linked, names, run_of, standing, steered, told
-from tests.operations.changing.asking import refusal
+from tests.operations.changing.asking import ask, refusal
 from tests.operations.conftest import Hands
 
 
@@ -141,6 +141,18 @@ def test_cancelling_again_asks_nobody_twice(flows: Flows) -> None:
 
     assert (answer.cancelled, answer.reason) == (False, "One or more child tasks are still active.")
     assert run_of(flows, flow_id) == before
+
+
+def test_whoever_carries_a_queued_child_hears_that_it_was_cancelled(flows: Flows, caller: Caller) -> None:
+    """Else it starts a session for work that nobody wants."""
+    flow_id = begun(flows)
+    child = linked(flows, flow_id, status="queued")
+
+    ask(caller, "cancel_task", task_id=f"{flow_id}:{child}")
+
+    assert [effect.params for effect in effects(flows, flow_id, "session.abort")] == [
+        {"nodeId": child, "sessionKey": CHILD}
+    ]
 
 
 def test_a_cancel_after_a_mere_request_asks_the_children(flows: Flows) -> None:

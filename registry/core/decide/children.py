@@ -42,7 +42,7 @@ def confirm(draft: Draft, effect_id: str) -> bool:
     if effect.kind == "session.abort" and is_cancelling(draft):
         for node in list(draft.nodes.values()):
             if node.managed and node.is_open and _target(node) == effect.target:
-                steps.skip(draft, node.id, outcome="cancelled", message="it was stopped", is_stopped=True)
+                steps.skip(draft, node.id, outcome="cancelled", message="it was stopped", asks_to_stop=False)
     return True
 
 

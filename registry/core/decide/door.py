@@ -212,7 +212,9 @@ def _skipped(draft: Draft, command: AppendEvent) -> None:
     outcome = _reported_outcome(node, command, "cancelled")
     if node.managed and is_cancelling(draft):
         outcome = "cancelled"
-    steps.skip(draft, node.id, outcome=outcome, message=command.message, asked=_asked(command), is_stopped=node.managed)
+    steps.skip(
+        draft, node.id, outcome=outcome, message=command.message, asked=_asked(command), asks_to_stop=not node.managed
+    )
     reopen_if_possible(draft)
 
 

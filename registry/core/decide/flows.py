@@ -139,7 +139,9 @@ def cancel(draft: Draft, message: str | None) -> bool:
         if is_at_work or (node.managed and (node.child_session_key or node.run_id)):
             ask_to_stop(draft, node)
         if not is_at_work:
-            steps.skip(draft, node.id, outcome="cancelled", message=message, asked="cancel_flow")
+            steps.skip(
+                draft, node.id, outcome="cancelled", message=message, asked="cancel_flow", asks_to_stop=not node.managed
+            )
     if not any(node.is_open for node in draft.nodes.values()):
         end(draft, "cancelled", message=message)
     elif len(draft.refs.pending_effects) != asked and len(draft.events) == told:

@@ -232,17 +232,17 @@ def skip(
     message: str | None = None,
     by: Actor | None = None,
     asked: str = "skip",
-    is_stopped: bool = False,
+    asks_to_stop: bool = True,
 ) -> NodeState:
     """Any open status or failed -> skipped; what needs it may go on.
 
     Args:
-        is_stopped: Nobody works on it any more, so no session is to be ended.
+        asks_to_stop: Ask for an end of the session that may work on it; not where that was asked or done already.
     """
     node = draft.node(node_id)
     skipped = draft.step("skip", node_id, "skipped", asked=asked, fields=ended(draft, node, "skipped"), outcome=outcome)
-    if not is_stopped and (node.status in ("running", "waiting") or node.lease is not None):
-        # A waiting or lost worker's session may well be alive still.
+    if asks_to_stop and (node.managed or node.lease is not None or node.status in ("running", "waiting")):
+        # A waiting or lost worker's session may well be alive still, and whoever carries a queued child about to begin.
         abort_child(draft, node)
     draft.tell("node.skipped", node_id, message=message, by=by, outcome=outcome)
     return skipped
