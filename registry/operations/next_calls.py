@@ -65,7 +65,7 @@ def next_calls(
     if state.flow is not None:
         steps += _of_flow(run, caller, now, may_wait=may_wait)
     elif state.is_ended:
-        steps += _of_ended(state)
+        steps += _of_ended(run)
     elif state.status == "paused":
         steps += [*_held(state, caller), *_people(state), *_resume(state)]
     elif state.status == "draft":
@@ -120,6 +120,15 @@ def finish_step(
 def claim_step(run_id: str, node: NodeState, why: str = "it is ready") -> NextStep:
     """claim_node of one node."""
     return step("claim_node", {"run_id": run_id, "node_id": node.id}, why)
+
+
+def retry_step(run: Run, node: NodeState) -> NextStep:
+    """A retry of a failed node, in the way it is taken: by force once the workflow's limit is reached."""
+    args: Bag = {"run_id": run.state.run_id, "action": "retry", "node_id": node.id}
+    if node.retry_count < run.plan.retry_of(node.id).max_retries:
+        return step("request_control", args, "it failed")
+    why = f"it was retried {node.retry_count} times, as often as the workflow allows; only when you know why it failed"
+    return step("request_control", {**args, "force": True}, why)
 
 
 def _held(state: RunState, caller: Caller) -> list[NextStep]:
@@ -225,13 +234,10 @@ def _effects(run: Run) -> list[NextStep]:
     ]
 
 
-def _of_ended(state: RunState) -> list[NextStep]:
+def _of_ended(run: Run) -> list[NextStep]:
+    state = run.state
     if state.status == "failed":
-        return [
-            step("request_control", {"run_id": state.run_id, "action": "retry", "node_id": node.id}, "it failed")
-            for node in state.nodes.values()
-            if node.status == "failed"
-        ][:2]
+        return [retry_step(run, node) for node in state.nodes.values() if node.status == "failed"][:2]
     if state.status != "completed":
         return []
     nodes = reversed(state.nodes.values())

@@ -7,9 +7,10 @@ from ..core.record import Bag
 from ..core.run import NodeState, Run, RunState
 from ..core.tasks import params_path
 from ..errors import NotFound
-from .answers import ANSWER_CHARS_MAX, NextStep, chars, cut, next_calls, step
+from .answers import ANSWER_CHARS_MAX, NextStep, chars, cut, next_calls
 from .briefs import AttemptRow, attempts_of
 from .caller import Caller
+from .next_calls import retry_step
 from .node_views import report_path
 from .run_rows import EventRow, event_row
 from .table import Operation, Request, Result
@@ -69,8 +70,7 @@ def get_task(caller: Caller, request: GetTaskRequest) -> GetTaskResult:
         call for call in next_calls(run, caller, now=clock.now(), limit=200) if call.args.get("node_id") == node_id
     )
     if not calls and _may_be_tried_again(run.state, node):
-        retry: Bag = {"run_id": run_id, "action": "retry", "node_id": node_id}
-        calls = (step("request_control", retry, "it failed"),)
+        calls = (retry_step(run, node),)
     beside = GetTaskResult(task=task, warnings=view.notices or None, next=calls[:3])
     return _filled(caller, beside, run, node)
 

@@ -291,4 +291,6 @@ def test_a_retry_beyond_the_limit_needs_force(caller: Caller) -> None:
     assert refusal(caller, "request_control", **retry).splitlines()[0] == (
         "conflict: node 'work' was retried 3 times by hand; the limit is 3"
     )
+    offered = ask(caller, "get_run", run_id="audit-1")["next"]
+    assert [call["args"] for call in offered] == [{**retry, "force": True}], "what is offered is taken"
     assert ask(caller, "request_control", **retry, force=True)["run_status"] == "running"
