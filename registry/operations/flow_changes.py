@@ -68,7 +68,7 @@ def _hidden(caller: Caller) -> dict[str, object]:
 
 class RunFlowTaskRequest(Request):
     """Link a child task (subagent, acp, cli, cron) to a flow as a node; it does not start it. Report how it goes with
-    append_event (node.started, node.completed, node.failed), without a fence."""
+    append_event (node.started, node.completed, node.failed, session.gone), without a fence."""
 
     flow_id: fields.RunId
     runtime: ChildRuntime
