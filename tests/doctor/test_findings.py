@@ -11,7 +11,7 @@ import pytest
 
 from registry import clock
 from registry.storage.files.locks import RunLock
-from tests.doctor.given import OTHER, RUN, Given, opened
+from tests.doctor.given import OTHER, RUN, Ask, Given, opened
 
 
 class Hands:
@@ -142,6 +142,22 @@ def test_a_copy_of_a_run_is_a_run_of_its_own(work: Given) -> None:
     assert work.finish("copy")["run_id"] == "copy"
     assert work.ask("get_run", run_id=RUN, node_id="build")["node"]["status"] == "running"
     assert work.codes() == set()
+
+
+@pytest.mark.parametrize("name", ["state.json", "refs.json"])
+def test_what_a_full_disk_left_behind_is_no_edit(work: Given, name: str) -> None:
+    """Nobody wrote there: a person who is told that somebody did looks for what never was."""
+    registry = opened(work.root)
+    ask = Ask(work.root, registry)
+    ask("get_run", run_id=RUN)
+    former = (work.folder / name).read_bytes()
+    ask("finish_node", run_id=RUN, node_id="build", fence=work.fence, outcome="completed")
+    (work.folder / name).write_bytes(former)
+
+    assert ask("repair_run", run_id=RUN)["mended"] == [f"projected: {name} made anew from the trail"]
+
+    registry.store.close()
+    assert not list(work.folder.glob(".*edited*"))
 
 
 def test_what_killed_writers_left_is_kept_aside(work: Given) -> None:

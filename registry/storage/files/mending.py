@@ -18,7 +18,7 @@ from ...core.names import RunId, shown
 from ...core.record import Bag, Json
 from ...core.run import Run
 from ...formats.fold import Mark, without
-from ...formats.projections import is_intact
+from ...formats.projections import claimed_log, is_intact, read_refs
 from .. import failpoints
 from . import atomic, results
 from .handles import Loaded, OpenRun
@@ -180,11 +180,20 @@ def tidy(place: Place, entry: OpenRun, loaded: Loaded) -> list[str]:
     return told + _project_anew(place, entry, now, {problem.where for problem in problems})
 
 
+def _is_earlier(text: bytes, run: Run) -> bool:
+    """Whether a projection is as we wrote it, only a while ago: a full disk may have kept us from writing it since."""
+    if not is_intact(text):
+        return False
+    state, refs = claimed_log(text), read_refs(text)
+    rev = state.rev if state is not None else refs.rev if refs is not None else run.log.rev
+    return rev < run.log.rev
+
+
 def _project_anew(place: Place, entry: OpenRun, loaded: Loaded, wrong: set[str]) -> list[str]:
     told: list[str] = []
     for name in (STATE, REFS):
         text = projection_text(entry, name) if name in wrong else None
-        if text is not None:
+        if text is not None and not _is_earlier(text, loaded.run):
             kept = atomic.keep(entry.folder, f".{name}.edited-{place.stamp()}", text)
             told.append(f"file_edited: {name} was not what the trail leads to; it is made anew, your copy is {kept}")
     text = read_file(entry.folder, PLAN)
