@@ -101,6 +101,13 @@ def _require_over(run: Run, before: datetime) -> None:
             f"effects are not carried out yet ({waiting}); tick_run takes them off with effects_done",
             run_id=state.run_id,
         )
+    at_work = [node.id for node in state.nodes.values() if node.managed and node.is_open]
+    if at_work:
+        children = ", ".join(shown(node_id) for node_id in at_work[:3])
+        raise Conflict(
+            f"children have not ended yet ({children}); append_event reports their end, cancel_task ends them",
+            run_id=state.run_id,
+        )
     if state.messages:
         raise Conflict(
             "words of a person are not read yet; tick_run takes them off with effects_done", run_id=state.run_id

@@ -8,6 +8,7 @@ import pytest
 from registry.core.commands import CreateRun
 from registry.core.run import Actor
 from registry.errors import Conflict, NotFound
+from registry.flows import Flows
 from registry.operations.archives import Archived, Kept, archive_before, restore_run
 from registry.operations.caller import Caller
 from registry.registry import Registry
@@ -142,3 +143,21 @@ def test_a_task_that_others_depend_on_counts_from_the_archive(caller: Caller, ha
 
     assert listed(caller, "archived") == [claimed["run_id"]]
     assert ask(caller, "claim_node", agent_id="anna")["claimed"]
+
+
+def test_a_flow_whose_child_is_still_at_work_stays(caller: Caller, hands: Hands) -> None:
+    """In the archive the child's end could not be reported any more."""
+    flows = Flows(caller.registry, actor=MARIA, owner_key="agent:main:main")
+    flow_id = flows.create(controller_id="release", goal="ship 2.1", notify_policy="silent").flow.flow_id
+    flows.run_task(flow_id, runtime="cli", task="upload it", status="running")
+    flows.finish(flow_id, expected_revision=0)
+    hands.move(days=2)
+
+    (kept,) = put_away(caller.registry, hands)
+    ask(caller, "append_event", run_id=flow_id, node_id="task-1", event="node.completed", message="it is up")
+    hands.move(days=2)
+
+    assert kept == Kept(
+        flow_id, "children have not ended yet (task-1); append_event reports their end, cancel_task ends them"
+    )
+    assert [type(one) for one in put_away(caller.registry, hands)] == [Archived]
