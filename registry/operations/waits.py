@@ -15,6 +15,8 @@ from ..core.commands import Tick
 from ..core.flow import FlowStatus
 from ..core.names import moment
 from ..core.run import ENDED_RUN, NodeState, NodeStatus, Run, RunState, RunStatus
+from ..errors import Forbidden, StorageFault, StorageFull
+from ..registry import View
 from ..storage.port import LoggedEvent
 from .answers import NextStep, PausedRow, fit, next_calls, paused_view, report_path
 from .caller import Caller
@@ -111,9 +113,8 @@ def _step(caller: Caller, request: WaitForRunRequest, waited_s: float) -> WaitFo
     now = clock.now()
     reading = open_run(caller, request.run_id)
     run, notices = reading.run, reading.notices
-    if not caller.read_only and _tick_may_help(run.state, now):
-        outcome = change_run(caller, request.run_id, Tick(actor=caller.actor))
-        run, notices = outcome.run, outcome.warnings
+    if _tick_may_help(run.state, now):
+        run, notices = _ticked(caller, reading)
     node = node_of(run, request.node_id) if request.node_id is not None else None
     began = now - timedelta(seconds=waited_s)
     fresh = _new_events(caller, run, request, began=began)
@@ -152,6 +153,18 @@ def _run(caller: Caller, request: WaitForRunRequest) -> WaitForRunResult:
             return answer
         time.sleep(max(0.0, min(pause_s, request.timeout_s - waited_s)))
         pause_s = min(pause_s * 1.5, _LOOKS_APART_S)
+
+
+def _ticked(caller: Caller, reading: View) -> tuple[Run, tuple[str, ...]]:
+    """The run after a tick; where none can be recorded, as it would be then, at the revision that it has."""
+    run_id, notices = reading.run.state.run_id, reading.notices
+    if not caller.read_only:
+        try:
+            outcome = change_run(caller, run_id, Tick(actor=caller.actor))
+            return outcome.run, outcome.warnings
+        except (Forbidden, StorageFault, StorageFull) as failure:
+            notices = (*notices, f"not_recorded: what time has ended is told and not written ({failure.message})")
+    return caller.registry.foreseen(run_id).model_copy(update={"log": reading.run.log}), notices
 
 
 def _tick_may_help(state: RunState, now: datetime) -> bool:

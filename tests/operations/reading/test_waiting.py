@@ -1,11 +1,14 @@
 """wait_for_run, a look at a time."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from registry.errors import InvalidRequest
+from registry.core.names import iso
+from registry.errors import Forbidden, InvalidRequest, RegistryError, StorageFault, StorageFull
 from registry.registry import Registry
+from tests.operations.conftest import Hands
 from tests.operations.reading.asking import Asker, start, work
 
 
@@ -118,6 +121,29 @@ def test_a_wait_records_what_time_has_brought(registry: Registry) -> None:
     seen = ask.look(0.0, run_id="w-1", node_id="file")
     assert seen is not None
     assert seen["reached"] is True
+
+
+@pytest.mark.parametrize("failure", [Forbidden, StorageFault, StorageFull])
+def test_a_wait_ends_though_its_end_cannot_be_written(
+    registry: Registry, hands: Hands, monkeypatch: pytest.MonkeyPatch, failure: type[RegistryError]
+) -> None:
+    """Whoever watches a mounted copy, or a disk that is full, must not be told of that instead."""
+    ask = Asker(registry)
+    until = iso(hands.at + timedelta(hours=1))
+    nap = f"  - {{id: nap, title: Nap, kind: wait, waitFor: {{type: until, at: '{until}'}}}}\n"
+    ask("scaffold_run", workflow_text=f"---\nworkflowId: w\ntitle: W\nnodes:\n{nap}---\n", run_id="w-1")
+    hands.move(hours=2)
+    rev = ask("get_run", run_id="w-1")["rev"]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise failure("the disk is read-only")
+
+    monkeypatch.setattr(registry.store, "locked", refuse)
+    seen = ask.look(0.0, run_id="w-1", node_id="nap")
+
+    assert seen is not None
+    assert (seen["reached"], seen["why"], seen["rev"]) == (True, "node 'nap' is completed", rev)
+    assert seen["warnings"] == ["not_recorded: what time has ended is told and not written (the disk is read-only)"]
 
 
 @pytest.mark.parametrize("timeout_s", [51, -1, 3600])
