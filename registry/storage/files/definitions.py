@@ -9,7 +9,7 @@ from ...core.limits import WORKFLOW_BYTES_MAX
 from ...core.names import nearest, shown
 from ...errors import InvalidRequest, LimitExceeded, NextCall, NotFound
 from .layout import WORKFLOWS
-from .opening import components, fault, open_file, read_all
+from .opening import components, fault, open_file, read_at
 
 SUFFIX: Final = ".task.md"
 
@@ -124,7 +124,7 @@ def _read(descriptor: int, path: str) -> Definition:
         raise LimitExceeded(
             f"the workflow {shown(path)}", limit=WORKFLOW_BYTES_MAX, size=about.st_size, hint="split it into several"
         )
-    return Definition(path=path, text=read_all(descriptor, about.st_size), mtime_ns=about.st_mtime_ns)
+    return Definition(path=path, text=read_at(descriptor, 0, about.st_size), mtime_ns=about.st_mtime_ns)
 
 
 def _is_file(entry: "os.DirEntry[str]") -> bool:

@@ -8,8 +8,8 @@ or an error: links, pipes, devices and folders are refused, and opening a pipe d
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -130,9 +130,24 @@ def folder_at(parent: int, name: str) -> int:
     return os.open(name, FOLDER, dir_fd=parent)
 
 
-@contextmanager
-def parent_of(folder: int, path: str, *, make: bool = False, synced: bool = False) -> Iterator[tuple[int, str]]:
-    """The open folder that holds a file, and the file's name in it.
+class _Parent:
+    """What `parent_of` gives: a folder that is closed with the block, unless it is the caller's own."""
+
+    def __init__(self, folder: int, name: str, *, is_own: bool) -> None:
+        self._folder = folder
+        self._name = name
+        self._is_own = is_own
+
+    def __enter__(self) -> tuple[int, str]:
+        return self._folder, self._name
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_own:
+            os.close(self._folder)
+
+
+def parent_of(folder: int, path: str, *, make: bool = False, synced: bool = False) -> _Parent:
+    """The open folder that holds a file, and the file's name in it, for a block.
 
     Args:
         make: Make folders that are missing; with `synced`, durably.
@@ -143,16 +158,14 @@ def parent_of(folder: int, path: str, *, make: bool = False, synced: bool = Fals
     """
     *folders, name = components(path)
     current = folder
-    try:
-        for part in folders:
+    for part in folders:
+        try:
             deeper = _deeper(current, part, path, make=make, synced=synced)
+        finally:
             if current != folder:
                 os.close(current)
-            current = deeper
-        yield current, name
-    finally:
-        if current != folder:
-            os.close(current)
+        current = deeper
+    return _Parent(current, name, is_own=current != folder)
 
 
 def _deeper(folder: int, part: str, path: str, *, make: bool, synced: bool) -> int:
@@ -175,34 +188,31 @@ def open_file(folder: int, path: str, flags: int = READ) -> int:
         FileNotFoundError: it is not there.
         Forbidden: it is a link, a pipe, a device or a folder.
     """
-    if "/" in path:
-        with parent_of(folder, path) as (parent, name):
-            return _opened(parent, name, flags, path)
-    (name,) = components(path)
-    return _opened(folder, name, flags, path)
+    return _opened(folder, path, flags)[0]
 
 
-def _opened(folder: int, name: str, flags: int, path: str) -> int:
-    try:
-        descriptor = os.open(name, flags | _BASE, dir_fd=folder)
-    except OSError as error:
-        raise _refused(error, path) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+def _opened(folder: int, path: str, flags: int = READ) -> tuple[int, os.stat_result]:
+    """The same, and what the system says of it."""
+    with parent_of(folder, path) as (parent, name):
+        try:
+            descriptor = os.open(name, flags | _BASE, dir_fd=parent)
+        except OSError as error:
+            raise _refused(error, path) from error
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
         os.close(descriptor)
         raise _not_regular(path)
-    return descriptor
+    return descriptor, about
 
 
 def size_of(folder: int, path: str) -> int | None:
     """Size in bytes of a regular file below an open folder; None for anything else, and for what we may not read."""
     try:
-        descriptor = open_file(folder, path)
+        descriptor, about = _opened(folder, path)
     except (OSError, RegistryError):
         return None
-    try:
-        return os.fstat(descriptor).st_size
-    finally:
-        os.close(descriptor)
+    os.close(descriptor)
+    return about.st_size
 
 
 def sizes_of(folder: int, paths: Iterable[str]) -> dict[str, int]:
@@ -216,21 +226,13 @@ def is_blank(text: bytes) -> bool:
     return not text.strip(b"\0")
 
 
-def read_all(descriptor: int, size: int | None = None) -> bytes:
-    """The bytes of an open file from its beginning."""
-    return read_at(descriptor, 0, os.fstat(descriptor).st_size if size is None else size)
-
-
 def read_at(descriptor: int, offset: int, size: int) -> bytes:
     """Up to `size` bytes from `offset`; fewer only at the end of the file."""
-    chunks: list[bytes] = []
-    while size > 0:
-        chunk = os.pread(descriptor, size, offset)
-        if not chunk:
-            break
-        chunks.append(chunk)
+    chunks = [chunk := os.pread(descriptor, size, offset)]
+    while chunk and len(chunk) < size:
         offset, size = offset + len(chunk), size - len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.append(chunk := os.pread(descriptor, size, offset))
+    return b"".join(chunks)
 
 
 def read_file(folder: int, path: str) -> bytes | None:
@@ -239,15 +241,20 @@ def read_file(folder: int, path: str) -> bytes | None:
     Raises:
         LimitExceeded: it would take all memory; no file of a registry is so large.
     """
+    found = read_with_stat(folder, path)
+    return None if found is None else found[0]
+
+
+def read_with_stat(folder: int, path: str) -> tuple[bytes, os.stat_result] | None:
+    """The same, and what the system said of the file before it was read."""
     try:
-        descriptor = open_file(folder, path)
+        descriptor, about = _opened(folder, path)
     except FileNotFoundError:
         return None
     try:
-        size = os.fstat(descriptor).st_size
-        if size > WHOLE_BYTES_MAX:
-            raise LimitExceeded(f"the file {shown(path)!r}", limit=WHOLE_BYTES_MAX, size=size)
-        return read_all(descriptor, size)
+        if about.st_size > WHOLE_BYTES_MAX:
+            raise LimitExceeded(f"the file {shown(path)!r}", limit=WHOLE_BYTES_MAX, size=about.st_size)
+        return read_at(descriptor, 0, about.st_size), about
     finally:
         os.close(descriptor)
 
