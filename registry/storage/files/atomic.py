@@ -8,8 +8,8 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,9 +56,7 @@ def write_new(folder: int, name: str, text: bytes, *, synced: bool, mode: int = 
         if synced:
             sync(descriptor, step="file.sync")
     except OSError:
-        with suppress(OSError):
-            failpoints.reach("file.drop")
-            os.unlink(name, dir_fd=folder)
+        _drop(folder, name)
         raise
     finally:
         os.close(descriptor)
@@ -66,9 +64,14 @@ def write_new(folder: int, name: str, text: bytes, *, synced: bool, mode: int = 
 
 def replace(folder: int, name: str, text: bytes, *, synced: bool = False) -> None:
     """Put a new text in a file's place."""
-    with _beside(folder, name, text, synced=synced) as temporary:
+    temporary = unique_name(name)
+    write_new(folder, temporary, text, synced=synced)
+    try:
         failpoints.reach("replace.rename")
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        _drop(folder, temporary)
+        raise
     if synced:
         sync(folder)
 
@@ -78,29 +81,25 @@ def renew(folder: int, name: str, text: bytes) -> None:
 
     After a loss of power it may be empty, where one that was put there by `replace` is mostly the old or the new one.
     """
-    with _beside(folder, name, text, synced=False) as temporary:
-        failpoints.reach("replace.rename")
-        if _is_file(folder, name) and swapping.swap(folder, temporary, name):
-            # What cannot be taken away is left over, as after a kill; the new text is where it should be.
-            with suppress(OSError):
-                failpoints.reach("replace.drop")
-                os.unlink(temporary, dir_fd=folder)
-        else:
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-
-
-@contextmanager
-def _beside(folder: int, name: str, text: bytes, *, synced: bool) -> Iterator[str]:
-    """A new text under a temporary name, which the block puts in its place. If that fails it is taken away again."""
     temporary = unique_name(name)
-    write_new(folder, temporary, text, synced=synced)
+    write_new(folder, temporary, text, synced=False)
     try:
-        yield temporary
+        failpoints.reach("replace.rename")
+        is_swapped = _is_file(folder, name) and swapping.swap(folder, temporary, name)
+        if not is_swapped:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
-        with suppress(OSError):
-            failpoints.reach("file.drop")
-            os.unlink(temporary, dir_fd=folder)
+        _drop(folder, temporary)
         raise
+    if is_swapped:
+        # What cannot be taken away is left over, as after a kill; the new text is where it should be.
+        _drop(folder, temporary, step="replace.drop")
+
+
+def _drop(folder: int, temporary: str, *, step: failpoints.Step = "file.drop") -> None:
+    with suppress(OSError):
+        failpoints.reach(step)
+        os.unlink(temporary, dir_fd=folder)
 
 
 def _is_file(folder: int, name: str) -> bool:
