@@ -72,8 +72,8 @@ def move_out(place: Place, run_id: RunId, month: str) -> None:
         StorageFault, StorageFull: nothing was moved.
     """
     try:
-        make_folder(place.root, ARCHIVE, synced=True)
-        archive = folder_at(place.root, ARCHIVE)
+        make_folder(place.root(), ARCHIVE, synced=True)
+        archive = folder_at(place.root(), ARCHIVE)
         try:
             make_folder(archive, month, synced=True)
         finally:

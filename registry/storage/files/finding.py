@@ -17,9 +17,9 @@ from ...formats.trail import Damage, Torn
 from .checkpoints import newest_checkpoint
 from .handles import Identity, Loaded, OpenRun
 from .layout import REFS, STATE
-from .opening import read_at
+from .opening import OpenRoot, read_at
 from .syncing import sync_bytes
-from .vouching import cached_plan, claimed_numbers, of_folder, projection_text, vouched
+from .vouching import cached_plan, claimed_numbers, of_folder, projection, projection_text, vouched
 from .walking import Walk
 
 _LAST_LINE_BYTES = 4 << 10
@@ -57,16 +57,16 @@ class Found:
         return not (self.torn or self.open_line or self.damage or self.edited or self.lost or self.is_behind)
 
 
-def find_anew(entry: OpenRun, root: int) -> Found | None:
+def find_anew(entry: OpenRun, root: OpenRoot) -> Found | None:
     """The run as a process finds it that knows nothing yet."""
     return _cold(entry, root, synced=False)
 
 
-def find(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
+def find(entry: OpenRun, root: OpenRoot, *, synced: bool) -> Found | None:
     """The run as its files tell it now; None where there is no run of ours.
 
     Args:
-        root: The registry's folder, open, for the cached plan.
+        root: For the cached plan, where nothing is known of the run yet.
         synced: Make what is behind state.json durable before it is shown, as readers must.
     """
     known = entry.loaded
@@ -74,12 +74,9 @@ def find(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
     # A trail that was cut may have grown again, to the very size that is known.
     if known is not None and size >= known.mark.offset and _has_tip(entry, known.mark, size):
         edited, seen = _edited_since(entry, known)
-        return _rolled(entry, _seen(known, seen), size, edited=edited, is_behind=bool(edited), synced=synced)
+        start = replace(known, seen={**known.seen, **seen}) if seen else known
+        return _rolled(entry, start, size, edited=edited, is_behind=bool(edited), synced=synced)
     return _cold(entry, root, synced=synced)
-
-
-def _seen(known: Loaded, seen: dict[str, Identity | None]) -> Loaded:
-    return known if seen.items() <= known.seen.items() else replace(known, seen={**known.seen, **seen})
 
 
 def _ending(known: Loaded, size: int) -> Loaded:
@@ -91,14 +88,14 @@ def _ending(known: Loaded, size: int) -> Loaded:
 
 
 def _edited_since(entry: OpenRun, known: Loaded) -> tuple[tuple[tuple[str, bytes], ...], dict[str, Identity | None]]:
-    """Projections that somebody wrote since we looked, where it was not one of us."""
+    """Projections that somebody wrote since we looked, where it was not one of us; what is seen now of all written."""
     edited: list[tuple[str, bytes]] = []
     seen: dict[str, Identity | None] = {}
     for name in (STATE, REFS):
         identity = entry.identity(name)
-        seen[name] = identity
         if identity == known.seen.get(name):
             continue
+        seen[name] = identity
         text = projection_text(entry, name)
         if text is None or not is_intact(text):
             edited.append((name, text or b""))
@@ -158,12 +155,17 @@ def make_durable(entry: OpenRun) -> None:
             raise
 
 
-def _cold(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
-    texts = {name: projection_text(entry, name) for name in (STATE, REFS)}
-    seen = {name: entry.identity(name) for name in (STATE, REFS)}
-    state = read_state(texts[STATE] or b"")
-    refs = read_refs(texts[REFS] or b"")
-    edited = tuple((name, text) for name, text in texts.items() if text is not None and not is_intact(text))
+def _cold(entry: OpenRun, root: OpenRoot, *, synced: bool) -> Found | None:
+    state_text, state_seen = projection(entry, STATE)
+    refs_text, refs_seen = projection(entry, REFS)
+    seen = {STATE: state_seen, REFS: refs_seen}
+    state = read_state(state_text or b"")
+    refs = read_refs(refs_text or b"")
+    judged = ((STATE, state_text, state), (REFS, refs_text, refs))
+    # What was read as ours is intact.
+    edited = tuple(
+        (name, text) for name, text, read in judged if read is None and text is not None and not is_intact(text)
+    )
     size = entry.trail_size
     base = _base(entry, root, state, refs, seen, size=size)
     if base is not None:
@@ -171,13 +173,13 @@ def _cold(entry: OpenRun, root: int, *, synced: bool) -> Found | None:
         return _rolled(entry, base, size, edited=edited, is_behind=behind or bool(edited), synced=synced)
     if synced:
         make_durable(entry)
-    found = _folded_whole(entry, root, state, refs, size, text=texts[STATE] or b"", edited=edited, seen=seen)
+    found = _folded_whole(entry, root, state, refs, size, text=state_text or b"", edited=edited, seen=seen)
     return found and replace(found, loaded=found.loaded and found.loaded.doubting())
 
 
 def _base(
     entry: OpenRun,
-    root: int,
+    root: OpenRoot,
     state: StateFile | None,
     refs: RefsFile | None,
     seen: dict[str, Identity | None],
@@ -193,7 +195,7 @@ def _base(
         return None
     if not ends_as(entry, head.mark):
         return None
-    plan = read_plan(cached_plan(root, entry.run_id) or b"", head.plan)
+    plan = read_plan(cached_plan(root(), entry.run_id) or b"", head.plan)
     if plan is None:
         return None
     run = Run(state=of_folder(entry.run_id, state.state), refs=refs.refs, plan=plan, log=head.log)
@@ -233,7 +235,7 @@ def ends_as(entry: OpenRun, mark: Mark) -> bool:
 
 def _folded_whole(
     entry: OpenRun,
-    root: int,
+    root: OpenRoot,
     state: StateFile | None,
     refs: RefsFile | None,
     size: int,

@@ -30,8 +30,16 @@ from .syncing import sync
 OPEN_RUNS_MAX: Final = 64
 """Three descriptors each: well below the 256 that some systems allow a process."""
 
+REOPENINGS_MAX: Final = 8
+"""How often a run is opened anew in one call, where somebody keeps replacing it."""
+
 Identity = tuple[int, int, int]
 """Inode, size and mtime in ns: what changes when somebody writes a file."""
+
+
+def identity_of(found: os.stat_result) -> Identity:
+    """The identity of a file that was looked at."""
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class OpenRun:
         self.users = 0
         self.loaded: Loaded | None = None
         self.judged_plan: Identity | None = None
-        """The edited workflow.lock.md that was told already."""
+        """The workflow.lock.md that was read last; an edit in it was told."""
         self.checkpoint_from = 0
         """Size of the trail before which no snapshot need be made, to see whether it is small enough."""
         self._now_text = now_text
@@ -148,7 +156,7 @@ class OpenRun:
             found = os.stat(name, dir_fd=self.folder, follow_symlinks=False)
         except OSError:
             return None
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        return identity_of(found)
 
     def close(self) -> None:
         """Close what is open; nothing is lost by it."""
@@ -231,11 +239,29 @@ class OpenRuns:
             NotFound: there is no such run.
             StorageFault, StorageFull: it cannot be opened.
         """
+        return self._take(run_id)[0]
+
+    def take_current(self, run_id: RunId) -> OpenRun:
+        """The same; what is open is what the run's name means now."""
+        for _ in range(REOPENINGS_MAX):
+            entry, is_new = self._take(run_id)
+            try:
+                if is_new or entry.is_current(self.runs()):
+                    return entry
+                self.forget(entry)
+            except BaseException:
+                self.give_back(entry)
+                raise
+            self.give_back(entry)
+        raise no_such_run(run_id)
+
+    def _take(self, run_id: RunId) -> tuple[OpenRun, bool]:
+        """A run held open, and whether it was opened just now."""
         if not is_id(run_id):
             raise InvalidRequest(f"{run_id!r} is no run id", run_id=run_id)
         with self._guard:
-            entry = self._open.get(run_id)
-            if entry is None:
+            known = self._open.get(run_id)
+            if known is None:
                 try:
                     entry = OpenRun(run_id, self.runs(), now_text=self._now_text)
                 except FileNotFoundError:
@@ -245,9 +271,10 @@ class OpenRuns:
                 self._open[run_id] = entry
                 self._make_room()
             else:
+                entry = known
                 self._open.move_to_end(run_id)
             entry.users += 1
-            return entry
+            return entry, known is None
 
     def keep(self, entry: OpenRun) -> None:
         """Hold a run open that was just made."""

@@ -8,7 +8,7 @@ or an error: links, pipes, devices and folders are refused, and opening a pipe d
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Final
@@ -53,6 +53,9 @@ class Refused:
         if isinstance(error, OSError):
             raise fault(error, self._doing) from error
 
+
+OpenRoot = Callable[[], int]
+"""Gives a registry's folder, open. Most changes need only the run's."""
 
 Inode = tuple[int, int]
 """What a name leads to, and what is open for as long as it is: number and device."""

@@ -22,7 +22,7 @@ from ...formats.projections import StateHead, write_plan, write_refs, write_stat
 from . import atomic, results
 from .handles import Identity, Loaded, OpenRun
 from .layout import NODES, PLAN, REFS, STATE, plan_cache
-from .opening import folder_at, is_blank, make_folder, parent_of, read_file
+from .opening import OpenRoot, folder_at, is_blank, make_folder, parent_of, read_file
 from .syncing import sync
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ class Place:
     """Where a store's files lie and how it writes them.
 
     Attributes:
-        root: The registry's folder, open.
+        root: Gives the registry's folder, open, as its path means it now.
         synced: Whether what is acknowledged is on disk (`durability: full`).
         now: The clock, aware UTC.
         index: What lists are made from; None where none is kept.
     """
 
-    root: int
+    root: OpenRoot
     root_path: str
     synced: bool
     now: Callable[[], datetime]
@@ -194,7 +194,7 @@ def cache_plan(place: Place, run_id: RunId, text: bytes) -> bool:
     """Cache a plan. A run without one is folded from its trail, so a fault is nobody's concern."""
     folder, _, name = plan_cache(run_id).rpartition("/")
     try:
-        with parent_of(place.root, f"{folder}/{name}", make=True) as (parent, _):
+        with parent_of(place.root(), f"{folder}/{name}", make=True) as (parent, _):
             atomic.replace(parent, name, text)
     except (OSError, RegistryError):
         return False

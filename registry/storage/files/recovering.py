@@ -23,7 +23,7 @@ from ...formats.trail import Foreign, Mutation, Scanner, unglued
 from .finding import ends_as
 from .handles import OpenRun
 from .layout import REFS, STATE
-from .opening import read_at
+from .opening import OpenRoot, read_at
 from .vouching import claimed_numbers, of_folder, projection_text, vouched
 from .walking import trail_lines
 
@@ -79,7 +79,7 @@ class _Joined:
     unjoined: int = 0
 
 
-def recovered(entry: OpenRun, root: int, unadopted: tuple[Span, ...] = ()) -> Recovered | None:
+def recovered(entry: OpenRun, root: OpenRoot, unadopted: tuple[Span, ...] = ()) -> Recovered | None:
     """The run as well as it can be had; None where nothing gives one.
 
     Args:

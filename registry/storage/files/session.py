@@ -81,11 +81,7 @@ class FileSession:
             text = projection_text(self._entry, PLAN)
         if text is None:
             return None  # the next change of the plan writes it; what else stands in its place a repair sets aside
-        if short_sha(text) == self._loaded.lock:
-            self._loaded = replace(self._loaded, seen={**self._loaded.seen, PLAN: identity})
-            self._entry.loaded = self._loaded
-            return None
-        edit = edit_of(text, self.run)
+        edit = None if short_sha(text) == self._loaded.lock else edit_of(text, self.run)
         self._entry.judged_plan = identity
         self._edit_told = edit is not None
         return edit
@@ -93,8 +89,10 @@ class FileSession:
     def foreign_lines(self) -> AdoptLines | None:
         """What others appended to the trail since the last mutation, as the command that adopts it."""
         spans = self._loaded.mark.unadopted
+        if not spans:
+            return None
         with Refused("reading the trail"):
-            return adopt.lines_of(self._entry, spans[0]) if spans else None
+            return adopt.lines_of(self._entry, spans[0])
 
     def sizes(self, paths: Sequence[str]) -> dict[str, int]:
         """Sizes in bytes of those run-relative files that exist."""

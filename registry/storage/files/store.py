@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from ...core.events import Decision
 from ...core.names import AgentId, NodeId, RunId, is_id, iso
@@ -20,7 +20,7 @@ from ..port import Committed, LoggedEvent, Problem, Reading
 from .agent_locks import AgentLocks
 from .atomic import read_slice
 from .finding import find, state_alone
-from .handles import OpenRun, OpenRuns, no_such_run
+from .handles import REOPENINGS_MAX, OpenRun, OpenRuns, no_such_run
 from .history import events_after, run_at
 from .indexes import Indexes
 from .layout import RUNS, TRAIL, node_folder
@@ -30,7 +30,6 @@ from .run_folders import FileFolders, archived_run, is_run
 from .telling import no_lock, no_run_left, not_a_run, notices_of_reader
 
 if TYPE_CHECKING:
-    from ..index.writing import IndexWriter
     from ..listing import RunLists
     from ..views import TaskViews
     from .archive import ArchivedNames, FileArchive
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from .session import FileSession
 
 Durability = Literal["full", "process"]
-_REOPENINGS_MAX = 8
+_Given = TypeVar("_Given")
 
 
 class FileStore:
@@ -77,6 +76,7 @@ class FileStore:
         )
         self._agents = AgentLocks(now_text=self._now_text)
         self._root: tuple[int, int, Inode] | None = None
+        self._place: Place | None = None
         self._held = threading.local()
         self._write_refusal = write_refusal
 
@@ -89,9 +89,6 @@ class FileStore:
 
     def _now_text(self) -> str:
         return iso(self._now())
-
-    def _place(self, index: "IndexWriter | None" = None) -> Place:
-        return Place(root=self._root_folder(), root_path=self.root, synced=self._synced, now=self._now, index=index)
 
     def _root_folder(self) -> int:
         if self._root is not None and self._root[0] == os.getpid():
@@ -108,7 +105,15 @@ class FileStore:
         return opened
 
     def _place_to_change(self) -> Place:
-        return self._place(self._index.writer())
+        if self._place is None:
+            self._place = Place(
+                root=self._root_folder,
+                root_path=self.root,
+                synced=self._synced,
+                now=self._now,
+                index=self._index.writer(),
+            )
+        return self._place
 
     @property
     def lists(self) -> "RunLists":
@@ -160,23 +165,25 @@ class FileStore:
             self._names = (Names(), ArchivedNames())
         return self._names
 
-    @contextmanager
-    def locked(self, run_id: RunId, *, wait_s: float, op: str) -> "Iterator[FileSession]":
+    def locked(self, run_id: RunId, *, wait_s: float, op: str) -> "AbstractContextManager[FileSession]":
         """The only writer of a run; see the port."""
-        with self._owned(run_id, wait_s, op) as entry:
-            yield self._session(entry)
+        return self._held_for(run_id, wait_s, op, self._session)
+
+    def _owned(self, run_id: RunId, wait_s: float, op: str) -> AbstractContextManager[OpenRun]:
+        """A run locked, as it lies."""
+        return self._held_for(run_id, wait_s, op, lambda entry: entry)
 
     @contextmanager
-    def _owned(self, run_id: RunId, wait_s: float, op: str) -> Iterator[OpenRun]:
-        """A run locked, as it lies."""
+    def _held_for(self, run_id: RunId, wait_s: float, op: str, given: Callable[[OpenRun], _Given]) -> Iterator[_Given]:
+        """A run locked; the block gets what is made of it."""
         self._require_writable()
-        for _ in range(_REOPENINGS_MAX):
+        for _ in range(REOPENINGS_MAX):
             entry = self._taken(run_id)
             try:
                 lock = self._acquired(entry, wait_s=wait_s, op=op)
                 try:
                     if entry.is_current(self._open.runs()):
-                        yield entry
+                        yield given(entry)
                         return
                 finally:
                     self._held.run = (0, None)
@@ -257,7 +264,7 @@ class FileStore:
     def _reading(self, run_id: RunId) -> Iterator[OpenRun]:
         """A run open for a reader, wherever it is."""
         try:
-            entry = self._current(run_id)
+            entry = self._open.take_current(run_id)
         except NotFound:
             with archived_run(self.root, run_id, now_text=self._now_text) as entry, Refused("reading the run"):
                 yield entry
@@ -268,20 +275,6 @@ class FileStore:
             raise fault(error, "reading the run") from error
         finally:
             self._open.give_back(entry)
-
-    def _current(self, run_id: RunId) -> OpenRun:
-        """A run that is open and is what its name means; to be given back."""
-        for _ in range(_REOPENINGS_MAX):
-            entry = self._open.take(run_id)
-            try:
-                if entry.is_current(self._open.runs()):
-                    return entry
-                self._open.forget(entry)
-            except BaseException:
-                self._open.give_back(entry)
-                raise
-            self._open.give_back(entry)
-        raise no_such_run(run_id)
 
     def agent_locked(self, agent_id: AgentId, *, wait_s: float, op: str) -> AbstractContextManager[None]:
         """The only claimer from an agent's queue; see the port."""
@@ -297,7 +290,7 @@ class FileStore:
         """The run as a reader finds it; see the port."""
         with self._reading(run_id) as entry:
             known = entry.loaded
-            found = find(entry, self._root_folder(), synced=self._synced)
+            found = find(entry, self._root_folder, synced=self._synced)
             if found is None:
                 from .adopt import earlier_run
 
@@ -388,4 +381,4 @@ class FileStore:
         from .validate import problems_of
 
         with self._reading(run_id) as entry:
-            return problems_of(entry, self._root_folder())
+            return problems_of(entry, self._root_folder)

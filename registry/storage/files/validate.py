@@ -19,7 +19,7 @@ from .adopt import earlier_run
 from .finding import Found, find_anew
 from .handles import OpenRun
 from .layout import PLAN, REFS, STATE, TRAIL
-from .opening import size_of
+from .opening import OpenRoot, size_of
 from .plan_edit import edit_of
 from .projecting import lock_text, short_sha
 from .proof import Proof
@@ -29,7 +29,7 @@ from .vouching import of_folder, projection_text
 from .walking import Walk, fold_whole, trail_lines
 
 
-def problems_of(entry: OpenRun, root: int) -> list[Problem]:
+def problems_of(entry: OpenRun, root: OpenRoot) -> list[Problem]:
     """What is wrong with a run's files; empty when they prove each other."""
     walk, proof, adopted = _followed(entry)
     found = find_anew(entry, root)
@@ -47,7 +47,7 @@ def problems_of(entry: OpenRun, root: int) -> list[Problem]:
 _COMPARED = frozenset({"state_differs", "refs_differ", "projection_stale", "plan_differs"})
 
 
-def judged(entry: OpenRun, root: int) -> tuple[Walk, list[Problem]]:
+def judged(entry: OpenRun, root: OpenRoot) -> tuple[Walk, list[Problem]]:
     """The whole trail folded, and what in it only a new beginning of the proof puts right."""
     walk, proof, adopted = _followed(entry)
     of_the_trail = [one for one in _of_the_trail(entry, walk, find_anew(entry, root)) if one.code == "log_corrupt"]

@@ -8,9 +8,9 @@ from ...core.run import Log, Plan, Refs, Run, RunState
 from ...errors import RegistryError
 from ...formats.legacy import plan_of, refs_of
 from ...formats.projections import RefsFile, StateFile, StateHead, claimed_log, read_plan, write_plan
-from .handles import OpenRun
+from .handles import Identity, OpenRun, identity_of
 from .layout import PLAN, plan_cache
-from .opening import is_blank, read_file
+from .opening import OpenRoot, is_blank, read_file, read_with_stat
 from .projecting import short_sha
 
 
@@ -30,11 +30,19 @@ class Vouched:
 
 def projection_text(entry: OpenRun, name: str) -> bytes | None:
     """A projection's bytes; None where there is no plain file to be read, or nothing in it that anybody wrote."""
+    return projection(entry, name)[0]
+
+
+def projection(entry: OpenRun, name: str) -> tuple[bytes | None, Identity | None]:
+    """The same, and what tells whether the file was written since."""
     try:
-        text = read_file(entry.folder, name)
+        found = read_with_stat(entry.folder, name)
     except (RegistryError, PermissionError):
-        return None
-    return None if text is None or is_blank(text) else text
+        return None, entry.identity(name)
+    if found is None:
+        return None, None
+    text, about = found
+    return None if is_blank(text) else text, identity_of(about)
 
 
 def of_folder(run_id: RunId, state: RunState) -> RunState:
@@ -62,7 +70,7 @@ def claimed_numbers(state: bytes, refs: RefsFile | None, log: Log) -> Log:
     return Log(rev=rev, seq=max(log.seq + rev - log.rev, told.seq))
 
 
-def vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, run: Run | None) -> Vouched:
+def vouched(entry: OpenRun, root: OpenRoot, state: StateFile, refs: RefsFile | None, run: Run | None) -> Vouched:
     """The run that state.json vouches for, with what else can be had."""
     assert state.head is not None
     has_bindings = refs is not None and (refs.crc == state.head.refs or refs.offset >= state.head.mark.offset)
@@ -74,9 +82,9 @@ def vouched(entry: OpenRun, root: int, state: StateFile, refs: RefsFile | None, 
     return Vouched(whole.model_copy(update={"plan": plan}), has_plan=has_plan, has_bindings=has_bindings)
 
 
-def _plan(entry: OpenRun, root: int, head: StateHead, whole: Run, run: Run | None) -> tuple[Plan, bool]:
+def _plan(entry: OpenRun, root: OpenRoot, head: StateHead, whole: Run, run: Run | None) -> tuple[Plan, bool]:
     """The plan of a run, and whether it is proved to be the one that its state was written with."""
-    plan = read_plan(cached_plan(root, entry.run_id) or b"", head.plan)
+    plan = read_plan(cached_plan(root(), entry.run_id) or b"", head.plan)
     if plan is not None:
         return plan, True
     if run is not None and write_plan(run.plan)[1] == head.plan:
