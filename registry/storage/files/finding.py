@@ -6,7 +6,8 @@ trail is folded from its newest snapshot. What is amiss is told, not mended (`re
 """
 
 import errno
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from ...core.result import results_since
 from ...core.run import Log, Run, RunState
@@ -25,8 +26,7 @@ from .walking import Walk
 _LAST_LINE_BYTES = 4 << 10
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A run and what is amiss with its files.
 
     Attributes:
@@ -74,7 +74,7 @@ def find(entry: OpenRun, root: OpenRoot, *, synced: bool) -> Found | None:
     # A trail that was cut may have grown again, to the very size that is known.
     if known is not None and size >= known.mark.offset and _has_tip(entry, known.mark, size):
         edited, seen = _edited_since(entry, known)
-        start = replace(known, seen={**known.seen, **seen}) if seen else known
+        start = known._replace(seen={**known.seen, **seen}) if seen else known
         return _rolled(entry, start, size, edited=edited, is_behind=bool(edited), synced=synced)
     return _cold(entry, root, synced=synced)
 
@@ -84,7 +84,7 @@ def _ending(known: Loaded, size: int) -> Loaded:
     spans = known.mark.unadopted
     if not spans or spans[-1][0] < size:
         return known
-    return replace(known, mark=replace(known.mark, unadopted=tuple(span for span in spans if span[0] < size)))
+    return known._replace(mark=replace(known.mark, unadopted=tuple(span for span in spans if span[0] < size)))
 
 
 def _edited_since(entry: OpenRun, known: Loaded) -> tuple[tuple[tuple[str, bytes], ...], dict[str, Identity | None]]:
@@ -126,8 +126,7 @@ def _rolled(
     unwritten = start.unwritten.union(node.id for node in results_since(start.run.state, run.state))
     same_plan, same_refs = run.plan is start.run.plan, run.refs is start.run.refs
     return Found(
-        replace(
-            start,
+        start._replace(
             run=run,
             mark=mark,
             plan=start.plan if same_plan else "",
@@ -174,7 +173,7 @@ def _cold(entry: OpenRun, root: OpenRoot, *, synced: bool) -> Found | None:
     if synced:
         make_durable(entry)
     found = _folded_whole(entry, root, state, refs, size, text=state_text or b"", edited=edited, seen=seen)
-    return found and replace(found, loaded=found.loaded and found.loaded.doubting())
+    return found and found._replace(loaded=found.loaded and found.loaded.doubting())
 
 
 def _base(
@@ -261,7 +260,7 @@ def _folded_whole(
         kept = vouched(entry, root, state, refs, run)
         start = Loaded(kept.run, head.mark, lock=head.lock, lock_is_behind=True, seen=seen)
         rolled = _rolled(entry, start, size, edited=edited, is_behind=True, synced=False)
-        return replace(rolled, torn=torn, open_line=walk.open_line, damage=walk.damage)
+        return rolled._replace(torn=torn, open_line=walk.open_line, damage=walk.damage)
     behind = run is None or head is None or run.log.rev < head.log.rev + (walk.damage is not None)
     if state is not None and head is not None and behind:
         kept = vouched(entry, root, state, refs, run)

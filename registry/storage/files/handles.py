@@ -10,10 +10,10 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from types import MappingProxyType
+from typing import Final, NamedTuple, Self
 
 from ...core.names import NodeId, RunId, is_id
 from ...core.result import leaves_result
@@ -42,8 +42,7 @@ def identity_of(found: os.stat_result) -> Identity:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A run as this process last folded it, and which files it found.
 
     `lock`, `plan` and `refs` are short hashes of what was written to workflow.lock.md, the
@@ -59,15 +58,14 @@ class Loaded:
     refs: str = ""
     refs_offset: int = 0
     lock_is_behind: bool = False
-    seen: dict[str, Identity | None] = field(default_factory=dict)
-    texts: NodeTexts = field(default_factory=dict)
+    seen: Mapping[str, Identity | None] = MappingProxyType({})
+    texts: NodeTexts | None = None
     unwritten: frozenset[NodeId] = frozenset()
 
     def doubting(self) -> Self:
         """The same, where nothing vouches for any result.json."""
-        return replace(
-            self, unwritten=frozenset(node.id for node in self.run.state.nodes.values() if leaves_result(node))
-        )
+        nodes = self.run.state.nodes.values()
+        return self._replace(unwritten=frozenset(node.id for node in nodes if leaves_result(node)))
 
 
 class OpenRun:

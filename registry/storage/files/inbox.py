@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...core.commands import InboxLine
 from ...core.names import RunId
@@ -26,8 +26,7 @@ _BLANK = b"\0 \t\r\n"
 """What may stand around a line; a power loss can leave zeros where a line was to be."""
 
 
-@dataclass(frozen=True)
-class Judgeable:
+class Judgeable(NamedTuple):
     """Lines to be judged, and the offset in the inbox up to which they reach."""
 
     lines: tuple[InboxLine, ...]

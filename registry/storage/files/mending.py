@@ -176,7 +176,7 @@ def tidy(place: Place, entry: OpenRun, loaded: Loaded) -> list[str]:
     problems = [one for one in projection_problems(entry, run) if one.where in _FILES]
     if not problems and run == loaded.run:
         return told
-    now = replace(loaded, run=run, mark=replace(walk.fold.mark, control=loaded.mark.control))
+    now = loaded._replace(run=run, mark=replace(walk.fold.mark, control=loaded.mark.control))
     return told + _project_anew(place, entry, now, {problem.where for problem in problems})
 
 
@@ -198,7 +198,7 @@ def _project_anew(place: Place, entry: OpenRun, loaded: Loaded, wrong: set[str])
             told.append(f"file_edited: {name} was not what the trail leads to; it is made anew, your copy is {kept}")
     text = read_file(entry.folder, PLAN)
     # Known as nobody's, the file is kept when it differs from the plan, and written anew.
-    known = replace(loaded, lock="", plan="", refs="", texts={}, seen={})
+    known = loaded._replace(lock="", plan="", refs="", texts=None, seen={})
     now, warnings = project(place, entry, known, loaded.run, loaded.mark)
     entry.loaded = now
     if PLAN in wrong and now.lock != (short_sha(text) if text is not None else ""):

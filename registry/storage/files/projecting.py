@@ -92,7 +92,7 @@ def project(place: Place, entry: OpenRun, before: Loaded, run: Run, mark: Mark) 
     head = StateHead(
         log=run.log, mark=mark, lock=lock, plan=plan, refs=refs, lock_is_behind=lock_is_behind, unwritten=unwritten
     )
-    text, texts = write_state(run.state, head, before.texts)
+    text, texts = write_state(run.state, head, before.texts or {})
     _put(entry, STATE, text, seen, warnings)
     now = Loaded(
         run,

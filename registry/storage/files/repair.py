@@ -61,7 +61,7 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
         size = keep_torn(place, entry, found.torn, size, told)
     if found.open_line:
         spans = joined(loaded.mark.unadopted, (size, failpoints.write("repair.newline", entry.writable_trail(), b"\n")))
-        size, loaded = size + 1, replace(loaded, mark=replace(loaded.mark, unadopted=spans))
+        size, loaded = size + 1, loaded._replace(mark=replace(loaded.mark, unadopted=spans))
     for name, text in found.edited:
         if not text:
             told.append(f"{blank(name)}; it is written again")
@@ -82,7 +82,7 @@ def _mended(place: Place, entry: OpenRun, found: Found, loaded: Loaded) -> tuple
             # Whoever finds the projections even with the trail takes it to be on the disk.
             make_durable(entry)
         # Nothing may be shared with what was cached: a file that vanished must be written even when nothing changed.
-        loaded, _ = project(place, entry, replace(loaded, refs="", texts={}), loaded.run, loaded.mark)
+        loaded, _ = project(place, entry, loaded._replace(refs="", texts=None), loaded.run, loaded.mark)
     entry.loaded = loaded
     return loaded, size, tuple(told)
 
@@ -95,7 +95,7 @@ def _with_results(place: Place, entry: OpenRun, loaded: Loaded, told: list[str])
         make_durable(entry)
     failed, said = results.restore(entry, loaded.run, found, stamp=place.stamp())
     told += said
-    return replace(loaded, unwritten=failed)
+    return loaded._replace(unwritten=failed)
 
 
 def keep_torn(place: Place, entry: OpenRun, torn: Sequence[Torn], size: int, told: list[str]) -> int:
@@ -131,7 +131,7 @@ def _record_again(place: Place, entry: OpenRun, loaded: Loaded, *, lost: int, si
     payload: Bag = {"lost": lost, "bytes": size, "rev": loaded.run.log.rev}
     message = f"{TRAIL} was shorter than the state"
     decision = restarted(place, loaded.run, "log.repaired", payload, message=message)
-    now, _ = mutate(place, entry, replace(loaded, refs="", texts={}), decision, restart=True, end=size)
+    now, _ = mutate(place, entry, loaded._replace(refs="", texts=None), decision, restart=True, end=size)
     return now
 
 

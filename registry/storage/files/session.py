@@ -1,7 +1,6 @@
 """One writer's hold on one run of files."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ...core.commands import AdoptLines, InboxLine
 from ...core.events import Decision
@@ -116,7 +115,7 @@ class FileSession:
             return Committed(run=self.run, rev=self.run.log.rev, events=())
         control = max(self._given, self._judged) if inbox_judged else self._judged
         # An edited workflow.lock.md was heard: it is kept under another name and written as the plan now is.
-        known = replace(self._loaded, lock="") if self._edit_told else self._loaded
+        known = self._loaded._replace(lock="") if self._edit_told else self._loaded
         self._loaded, committed = mutate(
             self._place, self._entry, known, decision, op_id=op_id, control=control, end=self._end
         )
