@@ -42,9 +42,9 @@ def unique_name(base: str) -> str:
 
 def write_all(descriptor: int, text: bytes) -> None:
     """Write every byte or raise."""
-    view = memoryview(text)
-    while view:
-        view = view[failpoints.write("file.write", descriptor, view) :]
+    written = 0
+    while written < len(text):
+        written += failpoints.write("file.write", descriptor, text[written:])
 
 
 def write_new(folder: int, name: str, text: bytes, *, synced: bool, mode: int = 0o644) -> None:
@@ -92,14 +92,15 @@ def renew(folder: int, name: str, text: bytes) -> None:
         _drop(folder, temporary)
         raise
     if is_swapped:
-        # What cannot be taken away is left over, as after a kill; the new text is where it should be.
         _drop(folder, temporary, step="replace.drop")
 
 
 def _drop(folder: int, temporary: str, *, step: failpoints.Step = "file.drop") -> None:
-    with suppress(OSError):
+    try:
         failpoints.reach(step)
         os.unlink(temporary, dir_fd=folder)
+    except OSError:
+        return  # It is left over, as after a kill.
 
 
 def _is_file(folder: int, name: str) -> bool:
@@ -115,13 +116,16 @@ def require_plain(folder: int, name: str, path: str) -> None:
     Raises:
         Forbidden: a link, a folder, a pipe or a device has the name.
     """
-    with suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            raise Forbidden(
-                f"{path!r} is a link, folder, pipe or device; a file was to be written there",
-                hint="choose another name",
-                path=path,
-            )
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        raise Forbidden(
+            f"{path!r} is a link, folder, pipe or device; a file was to be written there",
+            hint="choose another name",
+            path=path,
+        )
 
 
 def keep(folder: int, name: str, text: bytes) -> str:

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
@@ -24,7 +24,7 @@ from ...formats.projections import NodeTexts
 from .. import failpoints
 from .layout import LOCK, TRAIL
 from .locks import RunLock
-from .opening import Inode, fault, folder_at, gone, inode_at, inode_of, make_path, open_file
+from .opening import Inode, fault, folder_at, gone, inode_at, inode_in, inode_of, make_path, open_with_stat
 from .syncing import sync
 
 OPEN_RUNS_MAX: Final = 64
@@ -85,26 +85,28 @@ class OpenRun:
         self.folder = _run_folder(runs, run_id)
         self._inode = inode_of(self.folder)
         self._reads_only = False
+        self.trail: int | None = None
+        self._trail_inode: Inode | None = None
         try:
-            self._have_trail(self._open_trail())
+            self._open_trail()
         except BaseException:
             os.close(self.folder)
             raise
 
-    def _have_trail(self, trail: int | None) -> None:
-        self.trail = trail
-        self._trail_inode = None if trail is None else inode_of(trail)
+    def _have_trail(self, trail: int, about: os.stat_result) -> None:
+        self.trail, self._trail_inode = trail, inode_in(about)
 
-    def _open_trail(self) -> int | None:
+    def _open_trail(self) -> None:
         try:
-            return open_file(self.folder, TRAIL, os.O_RDWR | os.O_APPEND)
+            opened = open_with_stat(self.folder, TRAIL, os.O_RDWR | os.O_APPEND)
         except FileNotFoundError:
-            return None
+            return
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
             self._reads_only = True
-            return open_file(self.folder, TRAIL)
+            opened = open_with_stat(self.folder, TRAIL)
+        self._have_trail(*opened)
 
     @property
     def trail_size(self) -> int:
@@ -120,13 +122,13 @@ class OpenRun:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             failpoints.reach("append.open")
             writable = os.open(TRAIL, flags, 0o644, dir_fd=self.folder)
-            self._have_trail(writable)
+            self._have_trail(writable, os.fstat(writable))
             sync(self.folder)
         else:
             # It could not be opened for writing; the system says why, or lets us now.
-            writable = open_file(self.folder, TRAIL, os.O_RDWR | os.O_APPEND)
+            writable, about = open_with_stat(self.folder, TRAIL, os.O_RDWR | os.O_APPEND)
             os.close(trail)
-            self._have_trail(writable)
+            self._have_trail(writable, about)
             self._reads_only = False
         return writable
 
@@ -160,8 +162,20 @@ class OpenRun:
         """Close what is open; nothing is lost by it."""
         for descriptor in (self.folder, self.trail, None if self._lock is None else self._lock.descriptor):
             if descriptor is not None:
-                with suppress(OSError):
-                    os.close(descriptor)
+                _let_go(descriptor)
+
+
+def _let_go(descriptor: int) -> None:
+    try:
+        os.close(descriptor)
+    except OSError:
+        return  # The system has let go of it all the same, and the others are to be closed, too.
+
+
+class _LockedHere(threading.local):
+    """The run that this thread has locked."""
+
+    run_id: RunId | None = None
 
 
 class OpenRuns:
@@ -174,6 +188,7 @@ class OpenRuns:
         self._open: OrderedDict[RunId, OpenRun] = OrderedDict()
         self._runs: tuple[int, Inode] | None = None
         self._durable: Inode | None = None
+        self.locked = _LockedHere()
         _stores.add(self)
 
     def runs(self) -> int:
@@ -322,6 +337,7 @@ class OpenRuns:
         if self._runs is not None:
             os.close(self._runs[0])
         self._open, self._runs, self._guard = OrderedDict(), None, threading.Lock()
+        self.locked = _LockedHere()
 
 
 _stores: "weakref.WeakSet[OpenRuns]" = weakref.WeakSet()

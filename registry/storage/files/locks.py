@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from pydantic_core import from_json, to_json
@@ -66,10 +65,11 @@ class RunLock:
             self._threads.release()
             raise
         note = to_json({"pid": os.getpid(), "since": self._now_text(), "op": op[:60]})
-        # A full disk must not keep anybody from the lock; the note is a courtesy.
-        with suppress(OSError):
+        try:
             failpoints.reach("lock.note")
             os.pwrite(self.descriptor, note[: _NOTE_BYTES - 1].ljust(_NOTE_BYTES - 1) + b"\n", 0)
+        except OSError:
+            return  # A full disk must not keep anybody from the lock; the note is a courtesy.
 
     def release(self) -> None:
         """Let go of the lock."""

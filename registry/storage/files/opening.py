@@ -63,7 +63,11 @@ Inode = tuple[int, int]
 
 def inode_of(descriptor: int) -> Inode:
     """What is open; it stays the same, so asking once is enough."""
-    found = os.fstat(descriptor)
+    return inode_in(os.fstat(descriptor))
+
+
+def inode_in(found: os.stat_result) -> Inode:
+    """What was looked at."""
     return found.st_ino, found.st_dev
 
 
@@ -191,16 +195,23 @@ def open_file(folder: int, path: str, flags: int = READ) -> int:
         FileNotFoundError: it is not there.
         Forbidden: it is a link, a pipe, a device or a folder.
     """
-    return _opened(folder, path, flags)[0]
+    return open_with_stat(folder, path, flags)[0]
 
 
-def _opened(folder: int, path: str, flags: int = READ) -> tuple[int, os.stat_result]:
+def open_with_stat(folder: int, path: str, flags: int = READ) -> tuple[int, os.stat_result]:
     """The same, and what the system says of it."""
-    with parent_of(folder, path) as (parent, name):
-        try:
-            descriptor = os.open(name, flags | _BASE, dir_fd=parent)
-        except OSError as error:
-            raise _refused(error, path) from error
+    if "/" in path:
+        with parent_of(folder, path) as (parent, name):
+            return _opened(parent, name, flags, path)
+    (name,) = components(path)
+    return _opened(folder, name, flags, path)
+
+
+def _opened(folder: int, name: str, flags: int, path: str) -> tuple[int, os.stat_result]:
+    try:
+        descriptor = os.open(name, flags | _BASE, dir_fd=folder)
+    except OSError as error:
+        raise _refused(error, path) from error
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode):
         os.close(descriptor)
@@ -211,7 +222,7 @@ def _opened(folder: int, path: str, flags: int = READ) -> tuple[int, os.stat_res
 def size_of(folder: int, path: str) -> int | None:
     """Size in bytes of a regular file below an open folder; None for anything else, and for what we may not read."""
     try:
-        descriptor, about = _opened(folder, path)
+        descriptor, about = open_with_stat(folder, path)
     except (OSError, RegistryError):
         return None
     os.close(descriptor)
@@ -251,7 +262,7 @@ def read_file(folder: int, path: str) -> bytes | None:
 def read_with_stat(folder: int, path: str) -> tuple[bytes, os.stat_result] | None:
     """The same, and what the system said of the file before it was read."""
     try:
-        descriptor, about = _opened(folder, path)
+        descriptor, about = open_with_stat(folder, path)
     except FileNotFoundError:
         return None
     try:

@@ -5,7 +5,6 @@ a new process each time waits for every import.
 """
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -77,7 +76,6 @@ class FileStore:
         self._agents = AgentLocks(now_text=self._now_text)
         self._root: tuple[int, int, Inode] | None = None
         self._place: Place | None = None
-        self._held = threading.local()
         self._write_refusal = write_refusal
 
     def _require_writable(self) -> None:
@@ -186,7 +184,7 @@ class FileStore:
                         yield given(entry)
                         return
                 finally:
-                    self._held.run = (0, None)
+                    self._open.locked.run_id = None
                     lock.release()
                 # A backup was restored, or the run was moved: what is open is not what its name means now.
                 self._open.forget(entry)
@@ -204,16 +202,14 @@ class FileStore:
             raise refusal(self.root, run_id) or missing from None
 
     def _acquired(self, entry: OpenRun, *, wait_s: float, op: str) -> "RunLock":
-        process, held = getattr(self._held, "run", (0, None))
-        assert held is None or process != os.getpid(), (
-            f"run {held!r} is locked by this thread; two locks at once would be a deadlock's half"
-        )
+        held = self._open.locked.run_id
+        assert held is None, f"run {held!r} is locked by this thread; two locks at once would be a deadlock's half"
         try:
             lock = entry.lock
         except OSError as error:
             raise no_lock(entry, error) from error
         lock.acquire(entry.run_id, wait_s=wait_s, op=op)
-        self._held.run = (os.getpid(), entry.run_id)
+        self._open.locked.run_id = entry.run_id
         return lock
 
     @property
