@@ -88,7 +88,7 @@ def _ending(known: Loaded, size: int) -> Loaded:
 
 
 def _edited_since(entry: OpenRun, known: Loaded) -> tuple[tuple[tuple[str, bytes], ...], dict[str, Identity | None]]:
-    """Projections that somebody wrote since we looked, where it was not one of us; what is seen now of all written."""
+    """Projections that are not as we saw them: with their bytes those that none of us wrote, and how all look now."""
     edited: list[tuple[str, bytes]] = []
     seen: dict[str, Identity | None] = {}
     for name in (STATE, REFS):
