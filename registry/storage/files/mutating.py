@@ -42,8 +42,9 @@ def mutate(
         OutcomeUnknown: it may or may not be there.
     """
     before, run = known.run, decision.run
-    assert run.log.rev == before.log.rev + 1, "a decision advances the revision by one"
-    assert run.log.seq == before.log.seq + len(decision.events), "a decision counts its events"
+    log, former = run.log, before.log
+    assert log.rev == former.rev + 1, "a decision advances the revision by one"
+    assert log.seq == former.seq + len(decision.events), "a decision counts its events"
     judged = known.mark.control if control is None else control
     ends_at = known.mark.offset if end is None else end
     if restart:
@@ -68,7 +69,7 @@ def mutate(
     now, warnings = project(place, entry, known, run, mark)
     entry.loaded = now
     warnings += index_change(place, entry, before.state, run.state, base_size=ends_at, is_marked=is_marked)
-    committed = Committed(run=run, rev=run.log.rev, events=decision.events, warnings=warnings)
+    committed = Committed(run=run, rev=log.rev, events=decision.events, warnings=warnings)
     return now, committed
 
 
@@ -119,8 +120,9 @@ def _sealed(before: Run, decision: Decision, body: Document, op_id: str | None) 
 def _patch_body(before: Run, run: Run, judged_before: int, judged: int) -> Document:
     patch: dict[str, list[list[Json]]] = diff(before, run)
     numbers: list[list[Json]] = []
-    if run.log.state_rev != before.log.state_rev:
-        numbers.append(["set", ["stateRev"], run.log.state_rev])
+    state_rev = run.log.state_rev
+    if state_rev != before.log.state_rev:
+        numbers.append(["set", ["stateRev"], state_rev])
     if judged != judged_before:
         numbers.append(["set", ["control"], judged])
     if numbers:

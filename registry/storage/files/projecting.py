@@ -75,11 +75,12 @@ def project(place: Place, entry: OpenRun, before: Loaded, run: Run, mark: Mark) 
     """
     warnings: list[str] = []
     seen = dict(before.seen)
+    is_plan_new = run.plan is not before.run.plan
     lock, lock_is_behind = before.lock, before.lock_is_behind
-    if run.plan is not before.run.plan or not lock or lock_is_behind:
+    if is_plan_new or not lock or lock_is_behind:
         lock, lock_is_behind = _project_lock(place, entry, before, run, seen=seen, warnings=warnings)
     plan = before.plan
-    if run.plan is not before.run.plan or not plan:
+    if is_plan_new or not plan:
         text, crc = write_plan(run.plan)
         plan = crc if cache_plan(place, entry.run_id, text) else ""
     refs, refs_offset = before.refs, before.refs_offset
