@@ -12,8 +12,8 @@ import stat
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from ..files.layout import PRIVATE
@@ -96,6 +96,48 @@ class _Held:
             connection.close()
 
 
+class _Transaction:
+    """The connection in the hands of one thread, from BEGIN to what the end of the block makes of it."""
+
+    def __init__(self, database: "Database", wait_s: float, *, writes: bool) -> None:
+        self._database = database
+        self._wait_s = wait_s
+        self._writes = writes
+
+    def __enter__(self) -> sqlite3.Connection:
+        connection = self._connection = self._database.take(self._wait_s)
+        try:
+            if self._writes:
+                connection.execute_when_free(self._wait_s, "BEGIN IMMEDIATE")
+            else:
+                connection.let_wait(True)
+                connection.execute("BEGIN")
+        except BaseException as failure:
+            self._database.give_back(failure)
+            raise
+        return connection
+
+    def __exit__(self, kind: object, failure: BaseException | None, trace: object) -> None:
+        try:
+            if self._writes and failure is None:
+                self._connection.execute_when_free(self._wait_s, "COMMIT")
+        except BaseException as unfinished:
+            failure = unfinished
+            raise
+        finally:
+            self._end(failure)
+
+    def _end(self, failure: BaseException | None) -> None:
+        try:
+            self._connection.rollback()  # of what is not committed
+        except sqlite3.Error as unfinished:
+            failure = failure or unfinished
+        if not self._writes and isinstance(failure, (ValueError, TypeError)):
+            # SQLite has no checksums: damage inside of a value shows only in what reads it.
+            failure = _Unsound(str(failure))
+        self._database.give_back(failure)
+
+
 class Database:
     """One connection to the index, closed at the latest when nobody has the object any more.
 
@@ -113,26 +155,15 @@ class Database:
         weakref.finalize(self, self._held.drop)
         _databases.add(self)
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection that sees the index as it is at one moment.
 
         Raises:
             IndexUnusable: the run folders have to be read instead.
         """
-        with self._using() as connection:
-            connection.let_wait(True)
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            except (ValueError, TypeError) as error:
-                # SQLite has no checksums: damage inside of a value shows only in what reads it.
-                raise _Unsound(str(error)) from error
-            finally:
-                connection.rollback()
+        return _Transaction(self, _READERS_WAIT_MS / 1e3, writes=False)
 
-    @contextmanager
-    def writing(self, *, wait_s: float) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, wait_s: float) -> AbstractContextManager[sqlite3.Connection]:
         """A transaction: whole when the block ends, absent when it raises.
 
         Args:
@@ -141,15 +172,7 @@ class Database:
         Raises:
             IndexUnusable: nothing was written.
         """
-        with self._using(wait_s) as connection:
-            connection.execute_when_free(wait_s, "BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute_when_free(wait_s, "COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    connection.rollback()
-                raise
+        return _Transaction(self, wait_s, writes=True)
 
     def write(self, sql: str, values: Sequence[object], *, wait_s: float) -> None:
         """One statement that is a transaction by itself, which costs a fifth of one that is begun and ended.
@@ -157,30 +180,55 @@ class Database:
         Raises:
             IndexUnusable: nothing was written.
         """
-        with self._using(wait_s) as connection:
+        connection = self.take(wait_s)
+        try:
             connection.execute_when_free(wait_s, sql, values)
+        except BaseException as failure:
+            self.give_back(failure)
+            raise
+        self.give_back()
 
-    @contextmanager
-    def _using(self, wait_s: float = _READERS_WAIT_MS / 1e3) -> Iterator[_Connection]:
+    def take(self, wait_s: float) -> _Connection:
+        """The connection, which is this thread's until it gives it back.
+
+        Raises:
+            IndexUnusable: there is none to be had.
+        """
         if not self._guard.acquire(timeout=self._patience_s):
             raise IndexUnusable("another thread of this process uses it")
         try:
-            yield self._connection(wait_s)
-        except sqlite3.Error as error:
-            if _code(error) in _BROKEN or _is_of_bytes(error):
+            return self._connection(wait_s)
+        except BaseException as failure:
+            self.give_back(failure)
+            raise
+
+    def give_back(self, failure: BaseException | None = None) -> None:
+        """Let other threads have the connection, or whoever needs one next a new one.
+
+        Args:
+            failure: What came of the use of it.
+
+        Raises:
+            IndexUnusable: the failure is one of the index, and not of whoever used it.
+        """
+        try:
+            if failure is None:
+                return
+            if isinstance(failure, sqlite3.Error):
+                if _code(failure) in _BROKEN or _is_of_bytes(failure):
+                    self._set_aside(self._held.open[2] if self._held.open is not None else None)
+                elif _code(failure) not in _BUSY:
+                    self._held.drop()
+            elif isinstance(failure, UnicodeDecodeError):
+                # What SQLite says of a broken schema quotes it, and Python refuses the quotation.
                 self._set_aside(self._held.open[2] if self._held.open is not None else None)
-            elif _code(error) not in _BUSY:
+            elif isinstance(failure, OSError):
                 self._held.drop()
-            raise IndexUnusable(str(error)) from error
-        except UnicodeDecodeError as error:
-            # What SQLite says of a broken schema quotes it, and Python refuses the quotation.
-            self._set_aside(self._held.open[2] if self._held.open is not None else None)
-            raise IndexUnusable(str(error)) from error
-        except OSError as error:
-            self._held.drop()
-            raise IndexUnusable(str(error)) from error
+            else:
+                return
         finally:
             self._guard.release()
+        raise IndexUnusable(str(failure)) from failure
 
     def _connection(self, wait_s: float) -> _Connection:
         pid, identity = os.getpid(), _identity(self._path)

@@ -7,11 +7,11 @@ yet is an answer about the newest of them and a sentence on the rest, not a minu
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from ...core.names import RunId, is_id
 from ...errors import NotFound, RegistryError
@@ -30,6 +30,7 @@ _BATCH_RUNS: Final = 50
 _WAIT_S: Final = 1.0
 _FRESH_BATCH: Final = 5_000
 
+Answer = TypeVar("Answer")
 Held = tuple[str, Files] | None
 """Where a run was and which files its row was made from; None where it has no row."""
 
@@ -65,9 +66,8 @@ class Refresher:
         with self._database.reading() as connection:
             return _notices(_seen(connection))
 
-    @contextmanager
-    def fresh(self, *, slice_s: float) -> Iterator[sqlite3.Connection]:
-        """The index brought up, seen as it was at that moment: nearly always there is nothing to bring up.
+    def fresh(self, ask: Callable[[sqlite3.Connection], Answer], *, slice_s: float) -> Answer:
+        """What a question finds in the index brought up: nearly always there is nothing to bring up.
 
         Raises:
             IndexUnusable: the run folders have to be read instead.
@@ -75,11 +75,10 @@ class Refresher:
         with self._database.reading() as connection:
             seen = _seen(connection)
             if self._stands(seen):
-                yield connection
-                return
+                return ask(connection)
         self._bring_up(seen, slice_s)
         with self._database.reading() as connection:
-            yield connection
+            return ask(connection)
 
     def _stands(self, seen: "_Seen") -> bool:
         """Whether everything is in the index that the run folders have."""

@@ -125,8 +125,7 @@ class IndexedTasks:
     def _fetched(self, sql: str, values: Sequence[Value] | Mapping[str, Value]) -> list[tuple[Any, ...]] | None:
         """All rows of a query over a fresh index; None where there is none to be had."""
         try:
-            with self._refresher.fresh(slice_s=SLICE_S) as connection:
-                return connection.execute(sql, values).fetchall()
+            return self._refresher.fresh(partial(_rows, sql=sql, values=values), slice_s=SLICE_S)
         except IndexUnusable:
             return None
 
@@ -239,12 +238,8 @@ class IndexedTasks:
 
     def desk(self, agent_id: AgentId, now: datetime) -> Desk:
         """What lies before an agent."""
-        agent = sound(agent_id)
         try:
-            with self._refresher.fresh(slice_s=SLICE_S) as connection:
-                due = connection.execute(_DUE, {"agent": agent, "now": iso(now)}).fetchall()
-                held = connection.execute(_HOLDING, (agent,)).fetchall()
-                first = connection.execute(_QUEUE, {**_head(agent_id), "limit": _FIRST}).fetchall()
+            due, held, first = self._refresher.fresh(partial(_desk_rows, agent_id=agent_id, now=now), slice_s=SLICE_S)
             return Desk([str(row[0]) for row in due], self._held(agent_id, held), self._queue(agent_id, first))
         except IndexUnusable:
             return self._scanned.desk(agent_id, now)
@@ -295,6 +290,17 @@ def _rows(
     connection: sqlite3.Connection, *, sql: str, values: Sequence[Value] | Mapping[str, Value]
 ) -> list[tuple[Any, ...]]:
     return connection.execute(sql, values).fetchall()
+
+
+def _desk_rows(
+    connection: sqlite3.Connection, *, agent_id: AgentId, now: datetime
+) -> tuple[list[tuple[Any, ...]], ...]:
+    """What is due, what is held, and the head of the queue."""
+    agent = sound(agent_id)
+    due = connection.execute(_DUE, {"agent": agent, "now": iso(now)}).fetchall()
+    held = connection.execute(_HOLDING, (agent,)).fetchall()
+    first = connection.execute(_QUEUE, {**_head(agent_id), "limit": _FIRST}).fetchall()
+    return due, held, first
 
 
 def _is_held(record: TaskRecord, agent_id: AgentId) -> bool:
