@@ -47,19 +47,23 @@ def ledger_rows(connection: sqlite3.Connection, query: TaskQuery) -> list[Ledger
     kinds = {kind: sound(name) for kind, name in named.items() if name is not None}
     values.update(kinds)
     conditions += [_THIS_TASK[kind] for kind in kinds]
-    by = f"INDEXED BY nodes_by_{query.sort_by}"
+    by, stretches = f"INDEXED BY nodes_by_{query.sort_by}", [conditions]
     rarest = _rarest(connection, kinds, values)
     if rarest is not None:
         by = "NOT INDEXED"
         conditions.append(f"nodes.task_id IN ({' UNION '.join(_TASKS_OF[rarest])})")
-    elif query.sort_by == "updated" and query.statuses is not None and query.statuses <= _OPEN_STATUSES:
-        by = "INDEXED BY nodes_open_by_updated"
-        conditions.append("nodes.is_open")
-    return connection.execute(
-        f"SELECT {RUN_COLUMNS}, nodes.task_id, {column} FROM nodes {by} CROSS JOIN runs ON runs.id = nodes.run "
-        f"WHERE {' AND '.join(conditions)} ORDER BY {column} DESC, nodes.task_id DESC LIMIT {CHUNK}",
-        values,
-    ).fetchall()
+    elif query.sort_by == "updated":
+        # One after the other, because only within the open and within the ended the index has them in this order.
+        are_open = query.statuses is not None and query.statuses <= _OPEN_STATUSES
+        stretches = [[*conditions, f"nodes.is_open = {is_open}"] for is_open in ((1,) if are_open else (1, 0))]
+    rows: list[LedgerRow] = []
+    for stretch in stretches:
+        rows += connection.execute(
+            f"SELECT {RUN_COLUMNS}, nodes.task_id, {column} FROM nodes {by} CROSS JOIN runs ON runs.id = nodes.run "
+            f"WHERE {' AND '.join(stretch)} ORDER BY {column} DESC, nodes.task_id DESC LIMIT {CHUNK}",
+            values,
+        )
+    return sorted(rows, key=lambda row: (row[-1], row[-2]), reverse=True)[:CHUNK]
 
 
 def _conditions(query: TaskQuery, column: str) -> tuple[list[str], dict[str, Value]]:

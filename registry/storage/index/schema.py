@@ -2,7 +2,7 @@
 
 from typing import Final
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Goes up with every change below; an index of another version is made anew."""
 
 TABLES: Final = """
@@ -28,6 +28,7 @@ CREATE TABLE runs (
     state_ns INTEGER NOT NULL
 );
 CREATE INDEX runs_by_status ON runs (is_archived, status, updated_at, run_id);
+CREATE INDEX runs_faulty ON runs (run_id) WHERE status = '';
 CREATE INDEX runs_to_wake ON runs (wake_at) WHERE wake_at IS NOT NULL;
 
 CREATE TABLE titles (run_id TEXT PRIMARY KEY, text TEXT NOT NULL);
@@ -74,8 +75,7 @@ CREATE TABLE nodes (
     child_key TEXT,
     tags TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX nodes_by_updated ON nodes (updated_at, task_id);
-CREATE INDEX nodes_open_by_updated ON nodes (updated_at, task_id) WHERE is_open;
+CREATE INDEX nodes_by_updated ON nodes (is_open, updated_at, task_id);
 CREATE INDEX nodes_by_created ON nodes (created_at, task_id);
 CREATE INDEX nodes_by_ended ON nodes (ended_at, task_id) WHERE ended_at IS NOT NULL;
 CREATE INDEX nodes_by_agent ON nodes (agent_id, task_id) WHERE agent_id IS NOT NULL;
@@ -124,12 +124,12 @@ DROP_NODE: Final = "DELETE FROM nodes WHERE task_id = ?"
 FOLDERS: Final = "SELECT place, mtime_ns, links FROM folders"
 FOLDER_WENT_ON: Final = "UPDATE folders SET mtime_ns = ?, links = ? WHERE place = ? AND mtime_ns = ? AND links = ?"
 FAULTY: Final = (
-    "SELECT run_id, place, fault, log_size, log_ns, state_ns FROM runs "
-    "WHERE is_archived IN (0, 1) AND status = '' ORDER BY run_id"
+    "SELECT run_id, place, fault, log_size, log_ns, state_ns FROM runs INDEXED BY runs_faulty "
+    "WHERE status = '' ORDER BY run_id"
 )
 LOOK: Final = """
     SELECT place, mtime_ns, links, (SELECT mark FROM boot), EXISTS (SELECT 1 FROM dirty), EXISTS (SELECT 1 FROM unread),
-           EXISTS (SELECT 1 FROM runs WHERE is_archived IN (0, 1) AND status = '')
+           EXISTS (SELECT 1 FROM runs INDEXED BY runs_faulty WHERE status = '')
     FROM folders
 """
 ALL_FILES: Final = "SELECT run_id, place, log_size, log_ns, state_ns FROM runs"
