@@ -24,6 +24,8 @@ BROKEN: Final = f"{PRIVATE}/index.broken.sqlite3"
 """Where the last broken index is kept, for whoever wants to know what broke it."""
 
 _CACHE_KIB: Final = 4 << 10
+_PAGE_BYTES: Final = 2 << 10
+"""A change writes few bytes on many pages, and every page of it is summed up and written as a whole."""
 _POLL_S: Final = 0.0003
 _POLL_S_MAX: Final = 0.002
 _READERS_WAIT_MS: Final = 1_000
@@ -263,6 +265,7 @@ class Database:
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             if connection.execute("PRAGMA user_version").fetchone()[0] != schema.VERSION:
+                connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
                 connection.execute("PRAGMA journal_mode = WAL")
                 _make_tables(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
