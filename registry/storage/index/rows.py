@@ -23,6 +23,9 @@ Row = dict[str, Value]
 Part = tuple[str, str]
 """Whose run it is: workflow or agent, and which."""
 
+Change = tuple[NodeState | None, NodeState]
+"""A node as it was, if there was one, and as it is."""
+
 RUNS: Final = "runs"
 ARCHIVE: Final = "archive"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -101,15 +104,15 @@ def wake_at(state: RunState) -> str | None:
 
 def node_row(run: RunState, node: NodeState) -> Row:
     """The row of a node, without its key."""
-    queued, is_open = is_queued(node), node.is_open
-    lease = node.lease
+    status, is_open, lease = node.status, node.is_open, node.lease
+    is_work = status in ("ready", "pending") and is_queued(node)
     return {
         "public": public_status(node),
-        "is_running": int(node.status == "running"),
-        "is_queued": int(queued and node.status == "ready"),
-        "is_pending": int(queued and node.status == "pending"),
-        "is_open": int(is_open),
-        "is_hidden": int(node.hidden),
+        "is_running": status == "running",
+        "is_queued": is_work and status == "ready",
+        "is_pending": is_work and status == "pending",
+        "is_open": is_open,
+        "is_hidden": node.hidden,
         "agent_id": node.agent_id or None,
         "owner": lease.owner if lease is not None else None,
         "overdue_at": node.overdue_at,
@@ -141,18 +144,14 @@ def parts(run: RunState) -> set[Part]:
     return {("workflow", run.workflow_id), *(("agent", agent) for agent in agents_of(run))}
 
 
-def has_same_parts(before: RunState, after: RunState, changed: Iterable[NodeState]) -> bool:
-    """Whether it is nobody else's run now.
-
-    Args:
-        changed: Nodes that are not those of before.
-    """
+def has_same_parts(before: RunState, after: RunState, changed: Iterable[Change]) -> bool:
+    """Whether it is nobody else's run now."""
     if (before.workflow_id, before.source_agent_id) != (after.workflow_id, after.source_agent_id):
         return False
-    if len(before.nodes) == len(after.nodes):
-        pairs = ((before.nodes.get(node.id), node) for node in changed)
-        if all(former is not None and _agents(former) == _agents(node) for former, node in pairs):
-            return True
+    if len(before.nodes) == len(after.nodes) and all(
+        former is not None and _agents(former) == _agents(node) for former, node in changed
+    ):
+        return True
     return parts(before) == parts(after)
 
 
@@ -167,17 +166,12 @@ def titles(run: RunState) -> str:
     return titles_searched(run)
 
 
-def has_same_titles(before: RunState, after: RunState, changed: Iterable[NodeState]) -> bool:
-    """Whether nothing was named otherwise; the order of nodes does not count.
-
-    Args:
-        changed: Nodes that are not those of before.
-    """
+def has_same_titles(before: RunState, after: RunState, changed: Iterable[Change]) -> bool:
+    """Whether nothing was named otherwise; the order of nodes does not count."""
     if (before.title, before.tags, before.group) != (after.title, after.tags, after.group):
         return False
-    nodes = before.nodes
-    return len(nodes) == len(after.nodes) and all(
-        node.id in nodes and node.title == nodes[node.id].title for node in changed
+    return len(before.nodes) == len(after.nodes) and all(
+        former is not None and former.title == node.title for former, node in changed
     )
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from ...core.names import RunId, task_id
-from ...core.run import NodeState, RunState
+from ...core.run import RunState
 from ..files.layout import PRIVATE
 from . import rows, schema
 from .database import Database, IndexUnusable, are_own_folders
@@ -131,7 +131,7 @@ def _put_difference(
     written = connection.execute(update, (*columns.values(), after.run_id, rows.RUNS, base_size))
     if written.rowcount != 1:
         return False
-    changed = after.changed_since(before)
+    changed = [(before.nodes.get(node.id), node) for node in after.changed_since(before)]
     if rows.links(before) != rows.links(after):
         _put_links(connection, _number(connection, after.run_id), after)
     if not rows.has_same_parts(before, after, changed):
@@ -145,11 +145,10 @@ def _put_difference(
 
 
 def _put_changed_nodes(
-    connection: sqlite3.Connection, before: RunState, after: RunState, changed: Iterable[NodeState]
+    connection: sqlite3.Connection, before: RunState, after: RunState, changed: Iterable[rows.Change]
 ) -> None:
-    for node in changed:
-        former, key = before.nodes.get(node.id), task_id(after.run_id, node.id)
-        row = rows.node_row(after, node)
+    for former, node in changed:
+        key, row = task_id(after.run_id, node.id), rows.node_row(after, node)
         if former is None:
             _insert(connection, "nodes", {"task_id": key, "run": _number(connection, after.run_id), **row})
         else:
