@@ -104,6 +104,8 @@ class Refresher:
 
     def _marked_by_file(self) -> set[RunId]:
         """Runs whose writers could not mark them in the index."""
+        if not os.access(self._stale, os.F_OK):
+            return set()
         return _names_in(self._stale) if are_own_folders(os.path.dirname(self._stale), self._stale) else set()
 
     def _stamps(self) -> dict[str, Stamp]:
