@@ -91,10 +91,13 @@ def rows_of(
     registry: Registry, agent_id: AgentId, desk: Desk, *, min_priority: int = 1, now: datetime
 ) -> Iterator[QueuedNode]:
     """The same, where what lies before the agent was looked at already."""
-    fresh = sorted(_reconciled(registry, desk.due, agent_id), key=_key)
-    others = (record for record in desk.ready if record.run.run_id not in desk.due)
+    records = desk.ready
+    if desk.due:
+        fresh = sorted(_reconciled(registry, desk.due, agent_id), key=_key)
+        others = (record for record in desk.ready if record.run.run_id not in desk.due)
+        records = merge(others, fresh, key=_key)
     known: dict[TaskId, str] = {}
-    for record in merge(others, fresh, key=_key):
+    for record in records:
         if record.node.priority < min_priority:
             return
         yield _judged(registry, record, now, known)
