@@ -41,17 +41,16 @@ CREATE TABLE links (                    -- sessions of the run itself, which sta
 CREATE INDEX links_of_run ON links (run);
 
 CREATE TABLE parts (                    -- whose runs these are, with what lists are ordered by
-    id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,
     kind TEXT NOT NULL,                 -- workflow or agent
     name TEXT NOT NULL,
     is_archived INTEGER NOT NULL,
     status TEXT NOT NULL,
     updated_at TEXT NOT NULL,
-    run_id TEXT NOT NULL
-);
+    run_id TEXT NOT NULL,
+    PRIMARY KEY (run, kind, name)
+) WITHOUT ROWID;
 CREATE INDEX parts_in_order ON parts (kind, name, is_archived, status, updated_at, run_id);
-CREATE INDEX parts_of_run ON parts (run);
 
 CREATE TABLE nodes (
     task_id TEXT PRIMARY KEY,
