@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from types import UnionType
-from typing import Annotated, Final, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -43,37 +43,42 @@ def parse_request(operation: Operation[Q, A], arguments: Mapping[str, object]) -
     size = len(_as_json(operation.name, arguments))
     if size > REQUEST_BYTES_MAX:
         raise LimitExceeded(f"the request to {operation.name}", limit=REQUEST_BYTES_MAX, size=size)
-    fields = operation.request.model_fields
-    faults = {name: _unknown(operation.name, name, fields) for name in arguments if name not in fields}
     taken = _taken(operation.request)
-    given = {
-        name: _as_meant(value, takes_list=taken[name][0], takes_object=taken[name][1])
-        for name, value in arguments.items()
-        if name in fields and (value is not None or _takes_null(fields[name]))
-    }
-    faults |= {name: fault for name, value in given.items() if (fault := _left_open(name, value))}
-    mended: dict[str, Json] = {}
+    given: dict[str, object] = {}
+    unknown: list[str] = []
+    left_open: dict[str, str] = {}
+    for name, value in arguments.items():
+        if name not in taken:
+            unknown.append(name)
+        elif value is not None or taken[name].null:
+            given[name] = meant = _as_meant(value, taken[name])
+            if fault := _left_open(name, meant):
+                left_open[name] = fault
+    details: list[ErrorDetails] = []
     try:
         request = operation.request.model_validate(given)
+        if not unknown and not left_open:
+            return request
     except ValidationError as error:
         details = error.errors(include_url=False)
-        told = [(str(detail["loc"][0]) if detail["loc"] else "", detail) for detail in details]
-        # A missing argument that was sent under another name is one mistake, not two.
-        meant = {meant_field(name, fields) for name in faults if name not in fields}
-        for name, detail in told:
-            if detail["type"] == "missing" and name in meant:
-                continue
-            if name not in faults:
-                faults[f"{name} {len(faults)}"] = worded(detail, operation.name)
-            mended |= _mended_value(name, detail)
-    if faults:
-        raise _refusal(operation, faults.values(), arguments, mended)
-    return request
+    fields = operation.request.model_fields
+    faults = {name: _unknown(operation.name, name, fields) for name in unknown} | left_open
+    # A missing argument that was sent under another name is one mistake, not two.
+    sent = {meant_field(name, fields) for name in unknown}
+    mended: dict[str, Json] = {}
+    for detail in details:
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        if detail["type"] == "missing" and name in sent:
+            continue
+        if name not in faults:
+            faults[f"{name} {len(faults)}"] = worded(detail, operation.name)
+        mended |= _mended_value(name, detail)
+    raise _refusal(operation, faults.values(), arguments, mended)
 
 
 def _as_json(operation: str, arguments: Mapping[str, object]) -> bytes:
     for name, value in arguments.items():
-        if not is_shallow(value):
+        if not isinstance(value, str) and not is_shallow(value):
             raise InvalidRequest(
                 f"{shown(name)} of {operation} is nested more than {NESTING_MAX} deep",
                 hint="write what is so deep into a file of the node",
@@ -163,11 +168,15 @@ def _unknown(operation: str, name: str, fields: Mapping[str, FieldInfo]) -> str:
 
 def _left_open(name: str, value: object) -> str | None:
     """The fault of a value that is still a placeholder, or of a list or object with one."""
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        parts: Iterable[object] = (value,)
+    elif isinstance(value, Mapping):
         # A caller's own object may hold such a text; only its own key in brackets is surely one of ours.
         left = next((key for key, part in value.items() if _is_placeholder_of(key, part)), None)
         return None if left is None else f"{name}.{shown(left)} is still the placeholder; {_where_from(left)}"
-    for part in value if isinstance(value, list | tuple) else (value,):
+    else:
+        parts = value if isinstance(value, list | tuple) else ()
+    for part in parts:
         if isinstance(part, str) and _PLACEHOLDER.fullmatch(part):
             return f"{name} is still the placeholder {part!r}; {_where_from(name)}"
     return None
@@ -187,24 +196,31 @@ def _takes_null(field: FieldInfo) -> bool:
     return bool(isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("nullable"))
 
 
-def _as_meant(value: object, *, takes_list: bool, takes_object: bool) -> object:
+def _as_meant(value: object, takes: "_Takes") -> object:
     """A string where a list is asked is a list of one; JSON in a string is what it says."""
     if not isinstance(value, str):
         return value
-    if (takes_list and value.startswith("[")) or (takes_object and value.startswith("{")):
+    if (takes.a_list and value.startswith("[")) or (takes.an_object and value.startswith("{")):
         try:
             said = from_json(value)
         except ValueError:
             said = None
-        if isinstance(said, list if takes_list else dict):
+        if isinstance(said, list if takes.a_list else dict):
             return said
-    return (value,) if takes_list else value
+    return (value,) if takes.a_list else value
+
+
+class _Takes(NamedTuple):
+    """What a field takes: a list and no string, an object, null with a meaning of its own."""
+
+    a_list: bool
+    an_object: bool
+    null: bool
 
 
 @cache
-def _taken(request: type[BaseModel]) -> Mapping[str, tuple[bool, bool]]:
-    """Of each field whether it takes a list and no string, and whether it takes an object."""
-    return {name: _takes(field.annotation) for name, field in request.model_fields.items()}
+def _taken(request: type[BaseModel]) -> Mapping[str, _Takes]:
+    return {name: _Takes(*_takes(field.annotation), _takes_null(field)) for name, field in request.model_fields.items()}
 
 
 def _takes(annotation: object) -> tuple[bool, bool]:
