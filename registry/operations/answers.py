@@ -65,10 +65,7 @@ class Mutated(Result):
 
 
 def mutated(outcome: Outcome, caller: Caller, **more: object) -> dict[str, object]:
-    """The fields of `Mutated` from an outcome, and `more`, which wins; for `model_validate`.
-
-    None in `more` leaves the field out.
-    """
+    """The fields of `Mutated` from an outcome, and `more`, which wins; for `model_validate`."""
     run, ready = outcome.run, outcome.became_ready
     fields: dict[str, object] = {
         "run_status": run.state.status,
@@ -77,7 +74,7 @@ def mutated(outcome: Outcome, caller: Caller, **more: object) -> dict[str, objec
         "more_ready": len(ready[_READY_NAMED:]) or None,
         "skipped": outcome.skipped[:_READY_NAMED] or None,
         "warnings": outcome.warnings,
-        **{name: value for name, value in more.items() if value is not None},
+        **more,
     }
     if "next" not in fields:
         shows: tuple[ToDo, ...] = ("effects",) if "effects" in more else ()
