@@ -27,7 +27,7 @@ def acting(caller: Caller, given: AgentId | None = None) -> Actor:
     """The actor of a change; an agent may say in the call which one it is, a person is who they are."""
     if given is None or caller.actor.kind != "agent" or given == caller.actor.id:
         return caller.actor
-    return caller.actor.model_copy(update={"id": given, "verified": False})
+    return Actor(kind="agent", id=given, via=caller.actor.via)
 
 
 def request_key(request: Request, request_id: str | None) -> RequestKey | None:
