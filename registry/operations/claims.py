@@ -31,7 +31,7 @@ from .acting import acting, agent_of, request_key
 from .answers import MessageRow, Mutated, finish_step, messages_view, mutated
 from .caller import Caller
 from .claim_answers import ClaimNodeResult, claimed, nothing_in_queue, nothing_in_run
-from .lookup import change_run, known_run, newest_open, open_run
+from .lookup import KnownRun, change_run, newest_open, open_run
 from .queues import held_of, queue_of, rows_of, settled_desk
 from .table import Operation, Request
 
@@ -104,7 +104,7 @@ def _wanted(
     caller: Caller, request: ClaimNodeRequest, run_id: RunId, passed_over: Container[NodeId]
 ) -> NodeState | None:
     """The node that a claim without agent_id would get, as the run stands now; None where there is none."""
-    with known_run(caller.registry, run_id):
+    with KnownRun(caller.registry, run_id):
         state = caller.registry.foreseen(run_id).state
     if request.node_id is not None:
         return state.nodes.get(request.node_id)

@@ -11,7 +11,7 @@ from .answers import NextStep, fit, step
 from .caller import Caller
 from .fields import RunId
 from .findings import FindingRow, findings_of, strays_of
-from .lookup import known_run
+from .lookup import KnownRun
 from .table import Operation, Request, Result
 
 _BYTES_A_PAGE = 64 << 20
@@ -45,7 +45,7 @@ class DoctorResult(Result):
 def _doctor(caller: Caller, request: DoctorRequest) -> DoctorResult:
     store = caller.registry.store
     if request.run_id is not None:
-        with known_run(caller.registry, request.run_id):
+        with KnownRun(caller.registry, request.run_id):
             rows = findings_of(store, request.run_id, now=clock.now())
         return _answer(rows, checked=1)
     after = _after(request.cursor)

@@ -25,7 +25,7 @@ from ..registry import Registry, View
 from ..storage.port import LoggedEvent
 from .fit import ROWS_DEFAULT
 from .graphs import run_graph_mermaid, run_graph_text
-from .lookup import known_run, node_of, state_or_none
+from .lookup import KnownRun, node_of, state_or_none
 from .node_views import report_path
 from .run_lists import RunFilters, cursor_of, page_of, read_cursor
 from .run_rows import without_fences
@@ -133,7 +133,7 @@ def _no_such_address(uri: str) -> NotFound:
 
 
 def _view(registry: Registry, run_id: RunId) -> View:
-    with known_run(registry, run_id):
+    with KnownRun(registry, run_id):
         return registry.read(run_id)
 
 
@@ -204,7 +204,7 @@ def _event_document(run_id: RunId, logged: LoggedEvent) -> Bag:
 
 
 def _control(registry: Registry, run_id: RunId) -> Document:
-    with known_run(registry, run_id):
+    with KnownRun(registry, run_id):
         lines = registry.store.control_lines(run_id)
     text = "".join(to_json(line).decode() + "\n" for line in lines)
     return Document(_LINES, text, None if lines else "nobody has asked anything of this run yet")

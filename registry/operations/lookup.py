@@ -4,8 +4,6 @@ Agents invent run ids after a restart. The refusal names the nearest run and the
 ones, which is what they would have asked for next.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +30,7 @@ def open_run(caller: Caller, run_id: RunId) -> View:
     Raises:
         NotFound: naming the nearest run and the newest open ones.
     """
-    with known_run(caller.registry, run_id):
+    with KnownRun(caller.registry, run_id):
         return caller.registry.read(run_id)
 
 
@@ -45,19 +43,23 @@ def change_run(
     expected_rev: int | None = None,
 ) -> Outcome:
     """Have a command decided and committed; as `Registry.transact`, with our words where no such run is."""
-    with known_run(caller.registry, run_id):
+    with KnownRun(caller.registry, run_id):
         return caller.registry.transact(run_id, command, request=request, expected_rev=expected_rev)
 
 
-@contextmanager
-def known_run(registry: Registry, run_id: RunId) -> Iterator[None]:
-    """Say helpfully that there is no such run, where that is why the block failed."""
-    try:
-        yield
-    except NotFound:
-        if registry.store.log_mark(run_id) is not None:
-            raise
-        raise run_not_found(registry, run_id) from None
+class KnownRun:
+    """Says helpfully that there is no such run, where that is why the block failed."""
+
+    def __init__(self, registry: Registry, run_id: RunId) -> None:
+        self._registry = registry
+        self._run_id = run_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, NotFound) and self._registry.store.log_mark(self._run_id) is None:
+            raise run_not_found(self._registry, self._run_id) from None
 
 
 def node_of(run: Run, node_id: NodeId) -> NodeState:

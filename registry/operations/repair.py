@@ -7,7 +7,7 @@ from .answers import NextStep, fit, step
 from .caller import Caller
 from .fields import RunId
 from .findings import FindingRow, findings_of
-from .lookup import known_run
+from .lookup import KnownRun
 from .table import Operation, Request, Result
 
 _TOLD_MAX = 30
@@ -36,7 +36,7 @@ class RepairRunResult(Result):
 def _repair_run(caller: Caller, request: RepairRunRequest) -> RepairRunResult:
     registry, run_id = caller.registry, request.run_id
     wait_s = registry.settings.lock_wait_s
-    with known_run(registry, run_id):
+    with KnownRun(registry, run_id):
         before = findings_of(registry.store, run_id, now=clock.now())
         told = [*registry.store.care.restore(run_id, wait_s=wait_s)]
         outcome = registry.tick(run_id)

@@ -12,7 +12,7 @@ from ..core.record import Bag, Json
 from ..core.run import Run
 from .answers import NodeRow, counts, cut, fit, node_row, open_first
 from .caller import Caller
-from .lookup import known_run
+from .lookup import KnownRun
 from .run_rows import EventRow, event_row, without_fences
 from .table import Result
 
@@ -95,7 +95,7 @@ def run_once(caller: Caller, run_id: RunId, *, at: int | None) -> Run:
     Raises:
         NotFound: as `replay`.
     """
-    with known_run(caller.registry, run_id):
+    with KnownRun(caller.registry, run_id):
         return caller.registry.store.run_at(run_id, at)
 
 

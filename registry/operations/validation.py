@@ -5,7 +5,7 @@ from typing import Literal
 from .answers import NextStep, fit, step
 from .caller import Caller
 from .fields import RunId
-from .lookup import known_run
+from .lookup import KnownRun
 from .table import Operation, Request, Result
 
 
@@ -38,7 +38,7 @@ class ValidateRunResult(Result):
 
 def _validate_run(caller: Caller, request: ValidateRunRequest) -> ValidateRunResult:
     registry = caller.registry
-    with known_run(registry, request.run_id):
+    with KnownRun(registry, request.run_id):
         found = registry.store.validate(request.run_id)
     problems = [
         ProblemRow(
