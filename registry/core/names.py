@@ -50,7 +50,8 @@ def own_session_key(agent_id: AgentId, run_id: RunId) -> str:
 
 def short_hash(text: str, length: int = 12) -> str:
     """Lower-case base32 of the text's sha256, for ids that a request makes the same twice."""
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:length]
+    digest = hashlib.sha256(text.encode()).digest()
+    return base64.b32encode(digest[: length * 5 // 8 + 1]).decode().lower()[:length]
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
