@@ -31,6 +31,8 @@ INLINE_BYTES_MAX: Final = 64 << 10
 INLINE_LEAST: Final = 400
 """Less room than this for a report is not worth a cut one."""
 
+_as_shown: Final = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class InputRow(Result):
     """What an earlier node left. `chars` is the length of the file at `path`."""
@@ -136,7 +138,7 @@ def with_contents(registry: Registry, run: Run, rows: tuple[InputRow, ...], *, r
         if text is None or share < INLINE_LEAST:
             continue
         contents[node_id] = shortened(text, chars=share, shown=share)
-        room -= len(json.dumps(contents[node_id], ensure_ascii=False))
+        room -= len(_as_shown(contents[node_id]))
     return tuple(
         row.model_copy(update={"content": text, "content_cut": True if len(text) < (row.chars or 0) else None})
         if (text := contents.get(row.node_id)) is not None
@@ -169,8 +171,7 @@ def outputs_of(run: Run, node_id: NodeId) -> OutputsRow:
 def shortened(text: str, *, chars: int, shown: int) -> str:
     """The beginning of a text: at most so many characters, and so many as JSON shows them."""
     kept = text[:chars]
-    while kept and len(json.dumps(kept, ensure_ascii=False)) > shown:
-        over = len(json.dumps(kept, ensure_ascii=False)) - shown
+    while kept and (over := len(_as_shown(kept)) - shown) > 0:
         kept = kept[: len(kept) - max(1, over // 2)]
     return kept
 

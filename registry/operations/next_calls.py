@@ -203,6 +203,8 @@ def _others(state: RunState, caller: Caller, now: datetime) -> list[NextStep]:
 def _to_do(run: Run, shows: tuple[ToDo, ...]) -> list[NextStep]:
     """What people wrote and what only the outside can do; whoever only looks can neither follow nor confirm it."""
     state = run.state
+    if not state.messages and not run.refs.pending_effects:
+        return []
     wanted: dict[ToDo, bool] = {"messages": bool(state.messages), "effects": bool(run.refs.pending_effects)}
     unseen = [name for name, is_there in wanted.items() if is_there and name not in shows]
     steps = [] if "messages" in unseen else _messages(state)

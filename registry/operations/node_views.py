@@ -198,7 +198,7 @@ def waiting_for(run: Run, *, now: datetime, node_id: NodeId | None = None) -> tu
     state = run.state
     nodes = [state.nodes[node_id]] if node_id is not None else list(state.nodes.values())
     rows = [row for node in nodes if (row := _waiting_row(state, node, now)) is not None]
-    return leading(_with_prompts(run, rows[:ROWS_DEFAULT]), room=_WAITING_CHARS)
+    return leading(_with_prompts(run, rows[:ROWS_DEFAULT]), room=_WAITING_CHARS) if rows else ()
 
 
 def _with_prompts(run: Run, rows: list[WaitingRow]) -> list[WaitingRow]:
