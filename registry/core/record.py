@@ -1,6 +1,7 @@
 """The base of everything that is kept: frozen, strict about keys, camelCase on disk."""
 
 from collections.abc import Mapping
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
@@ -40,3 +41,16 @@ class Record(BaseModel):
         # Building validators is most of what an import would cost; the command line pays only for what it uses.
         defer_build=True,
     )
+
+    def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, which asks at length for extra and private fields: a record has neither."""
+        if deep:
+            return super().model_copy(update=update, deep=True)
+        changed = update or {}
+        copied = object.__new__(type(self))
+        put = object.__setattr__
+        put(copied, "__dict__", {**self.__dict__, **changed})
+        put(copied, "__pydantic_fields_set__", self.__pydantic_fields_set__ | changed.keys())
+        put(copied, "__pydantic_extra__", None)
+        put(copied, "__pydantic_private__", None)
+        return copied
