@@ -11,8 +11,8 @@ its own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, cast
+from functools import cache
+from typing import Final, NamedTuple, cast
 from zlib import crc32
 
 from pydantic_core import from_json, to_json
@@ -36,8 +36,7 @@ NodeTexts = dict[NodeId, tuple[NodeState, bytes]]
 """Encoded nodes by id, each with the state it was made from."""
 
 
-@dataclass(frozen=True)
-class StateHead:
+class StateHead(NamedTuple):
     """What `log` of state.json says: the numbers of the run and which other files belong to it.
 
     `lock`, `plan` and `refs` are short hashes of workflow.lock.md, the cached plan and refs.json;
@@ -54,16 +53,14 @@ class StateHead:
     unwritten: frozenset[NodeId] = frozenset()
 
 
-@dataclass(frozen=True)
-class StateFile:
+class StateFile(NamedTuple):
     """A state.json as read. `head` is None for one that has no `log`."""
 
     state: RunState
     head: StateHead | None
 
 
-@dataclass(frozen=True)
-class RefsFile:
+class RefsFile(NamedTuple):
     """A refs.json as read, with the trail's rev and offset it was written at."""
 
     refs: Refs
@@ -89,16 +86,21 @@ def write_state(state: RunState, head: StateHead, known: NodeTexts) -> tuple[byt
 
 def write_refs(refs: Refs, *, rev: int, offset: int) -> tuple[bytes, str]:
     """The text of refs.json and its checksum. Binding fields are there even when empty."""
-    document = refs.model_dump(mode="json", by_alias=True)
+    document: dict[str, object] = {**_no_refs(), **to_document(refs)}
     ids = refs.applied_control_ids
     document["appliedControlIds"] = list(ids)
     document["refusedControlIds"] = [control_id for control_id, was_applied in ids.items() if not was_applied]
-    document["pendingEffects"] = [to_document(effect) for effect in refs.pending_effects.values()]
-    document["operations"] = {key: to_document(kept) for key, kept in refs.operations.items()}
+    document["pendingEffects"] = list(cast(Document, document["pendingEffects"]).values())
     fields = _fields(document)
     log = to_json({"rev": rev, "offset": offset})[:-1]
     crc = b"%08x" % crc32(b'{%b,"log":%b' % (b",".join(fields), log))
     return b'{\n %b,\n "log":%b,"crc":"%b"}\n}\n' % (b",\n ".join(fields), log, crc), crc.decode()
+
+
+@cache
+def _no_refs() -> Document:
+    """All fields of refs.json, in their order, as they are when empty."""
+    return Refs().model_dump(mode="json", by_alias=True)
 
 
 def write_plan(plan: Plan) -> tuple[bytes, str]:
@@ -181,7 +183,12 @@ def read_refs(text: bytes) -> RefsFile | None:
 
 
 def _fields(document: Mapping[str, object]) -> list[bytes]:
-    return [b'"%b":%b' % (name.encode(), to_json(value)) for name, value in document.items() if name != "nodes"]
+    return [_label(name) + to_json(value) for name, value in document.items()]
+
+
+@cache
+def _label(name: str) -> bytes:
+    return b'"%b":' % name.encode()
 
 
 def _head_document(head: StateHead) -> dict[str, Json]:
