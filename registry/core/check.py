@@ -55,10 +55,11 @@ def check(before: Run, after: Run) -> None:
     """
     if after is before:
         return
-    touched = after.state.changed_since(before.state)
+    old, new = before.state, after.state
+    touched = new.changed_since(old)
     faults = [*_log_faults(before, after), *_step_faults(before, touched), *_run_faults(after)]
     of_nodes = {node.id: found for node in touched if (found := [*_node_faults(after, node)])}
-    if after.refs is not before.refs or after.state.cron_job_id != before.state.cron_job_id:
+    if after.refs is not before.refs or new.cron_job_id != old.cron_job_id:
         faults += _binding_faults(after)
     if after.plan is not before.plan:
         faults += _plan_faults(after)
@@ -67,7 +68,7 @@ def check(before: Run, after: Run) -> None:
         known = set(check_all(before))
         faults = [fault for fault in faults if fault not in known]
         for node_id, found in of_nodes.items():
-            if node_id not in before.state.nodes or not [*_node_faults(before, before.state.nodes[node_id])]:
+            if node_id not in old.nodes or not [*_node_faults(before, old.nodes[node_id])]:
                 faults += found
     if faults:
         raise BrokenInvariant("; ".join(faults))
@@ -82,27 +83,31 @@ def check_all(run: Run) -> list[str]:
 
 
 def _step_faults(before: Run, touched: Iterable[NodeState]) -> Faults:
-    is_cancelled = before.state.status == "cancelled"
+    state = before.state
+    is_cancelled, nodes = state.status == "cancelled", state.nodes
     for node in touched:
-        node_id, old = node.id, before.state.nodes.get(node.id)
+        node_id, status = node.id, node.status
+        old = nodes.get(node_id)
         if old is None:
             continue
-        if node.status not in REACHABLE[old.status] or (is_cancelled and node.status != old.status):
-            yield f"node {node_id!r} went from {old.status} to {node.status}, which no steps of the table do"
-        if old.status == node.status == "running" and node.attempt < old.attempt:
+        former = old.status
+        if status not in REACHABLE[former] or (is_cancelled and status != former):
+            yield f"node {node_id!r} went from {former} to {status}, which no steps of the table do"
+        if former == status == "running" and node.attempt < old.attempt:
             yield f"node {node_id!r} went back from attempt {old.attempt} to {node.attempt}"
 
 
 def _log_faults(before: Run, after: Run) -> Faults:
-    old, new = before.log, after.log
-    if new.rev != old.rev + 1 or new.seq <= old.seq:
-        yield f"rev {old.rev}, seq {old.seq} is followed by rev {new.rev}, seq {new.seq}"
-    if new.state_rev not in (old.state_rev, new.rev):
-        yield f"the callers' rev went from {old.state_rev} to {new.state_rev} in rev {new.rev}"
-    if (flow_fault := _revision_fault(before.state.flow, after.state.flow)) is not None:
+    old, new, rev = before.log, after.log, after.log.rev
+    if rev != old.rev + 1 or new.seq <= old.seq:
+        yield f"rev {old.rev}, seq {old.seq} is followed by rev {rev}, seq {new.seq}"
+    if new.state_rev not in (old.state_rev, rev):
+        yield f"the callers' rev went from {old.state_rev} to {new.state_rev} in rev {rev}"
+    former, state = before.state, after.state
+    if (flow_fault := _revision_fault(former.flow, state.flow)) is not None:
         yield flow_fault
-    if before.state.status == "cancelled" and after.state.status != "cancelled":
-        yield f"a cancelled run became {after.state.status}"
+    if former.status == "cancelled" and state.status != "cancelled":
+        yield f"a cancelled run became {state.status}"
 
 
 def _revision_fault(old: Flow | None, new: Flow | None) -> str | None:
@@ -132,23 +137,24 @@ def _flow_faults(run: Run) -> Faults:
 
 def _run_faults(run: Run) -> Faults:
     state = run.state
-    if (state.paused is not None) != (state.status == "paused"):
-        yield f"the run is {state.status} and says {'who' if state.paused else 'nobody'} paused it"
-    if len(run.plan.nodes) != len(state.nodes) or run.plan.nodes.keys() != state.nodes.keys():
+    status, nodes = state.status, state.nodes
+    if (state.paused is not None) != (status == "paused"):
+        yield f"the run is {status} and says {'who' if state.paused else 'nobody'} paused it"
+    if run.plan.nodes.keys() != nodes.keys():
         yield "the plan and the state do not have the same nodes"
     if state.flow is not None:
         yield from _flow_faults(run)
         return
-    statuses = {node.status for node in state.nodes.values()}
-    if state.status in ENDED_RUN:
-        left = statuses & (OPEN_NODE - {"pending"} if state.status == "failed" else OPEN_NODE)
+    statuses = {node.status for node in nodes.values()}
+    if status in ENDED_RUN:
+        left = statuses & (OPEN_NODE - {"pending"} if status == "failed" else OPEN_NODE)
         if left:
-            yield f"the run is {state.status} with nodes that are {', '.join(sorted(left))}"
+            yield f"the run is {status} with nodes that are {', '.join(sorted(left))}"
         if state.wake_at is not None:
-            yield f"the run is {state.status} and would still be woken"
-    elif state.status in _STANDS_STILL and not statuses & {"ready", "running", "waiting", _STANDS_STILL[state.status]}:
-        yield f"the run is {state.status} though nothing in it can go on"
-    if state.status == "completed" and "failed" in statuses:
+            yield f"the run is {status} and would still be woken"
+    elif status in _STANDS_STILL and not statuses & {"ready", "running", "waiting", _STANDS_STILL[status]}:
+        yield f"the run is {status} though nothing in it can go on"
+    if status == "completed" and "failed" in statuses:
         yield "the run is completed with nodes that failed"
 
 
@@ -183,39 +189,41 @@ def _binding_faults(run: Run) -> Faults:
 
 
 def _node_faults(run: Run, node: NodeState) -> Faults:
+    node_id, status = node.id, node.status
     if node.rev > run.log.state_rev:
-        yield f"node {node.id!r} has rev {node.rev}, later than the run's {run.log.state_rev}"
-    plan = run.plan.nodes.get(node.id)
+        yield f"node {node_id!r} has rev {node.rev}, later than the run's {run.log.state_rev}"
+    plan = run.plan.nodes.get(node_id)
     if plan is not None and (plan.needs, plan.kind, plan.title) != (node.needs, node.kind, node.title):
-        yield f"node {node.id!r} is not as the plan has it"
-    for fault in _STATUS_FAULTS[node.status](run, node):
-        yield f"node {node.id!r} is {node.status} {fault}"
+        yield f"node {node_id!r} is not as the plan has it"
+    for fault in _STATUS_FAULTS[status](run, node):
+        yield f"node {node_id!r} is {status} {fault}"
     for fault in _field_faults(run, node):
-        yield f"node {node.id!r} {fault}"
+        yield f"node {node_id!r} {fault}"
 
 
 def _field_faults(run: Run, node: NodeState) -> Faults:
     """What fields may hold beside each other, whatever the status."""
-    is_waiting, is_at_work = node.status == "waiting", node.status in ("running", "waiting")
+    status, deadline, left_s = node.status, node.deadline, node.deadline_left_s
+    is_waiting = status == "waiting"
     if (node.wait is not None) != is_waiting or (node.waiting_since is not None) != is_waiting:
-        yield f"is {node.status}, {'with' if node.wait else 'without'} a wait"
-    if not is_at_work and (node.deadline is not None or node.deadline_left_s is not None):
-        yield f"is {node.status} under a deadline"
-    if node.deadline is not None and run.state.status == "paused":
+        yield f"is {status}, {'with' if node.wait else 'without'} a wait"
+    if status not in ("running", "waiting") and (deadline is not None or left_s is not None):
+        yield f"is {status} under a deadline"
+    if deadline is not None and run.state.status == "paused":
         yield "has a deadline that goes on though the run is paused"
-    if node.deadline_left_s is not None and run.state.status != "paused":
+    if left_s is not None and run.state.status != "paused":
         yield "has a deadline that stands still though the run is not paused"
-    if node.not_before is not None and node.status != "ready":
-        yield f"is {node.status} and held back until {node.not_before}"
-    if node.outcome is not None and node.status not in ("failed", "skipped"):
-        yield f"is {node.status} with the outcome {node.outcome}"
+    if node.not_before is not None and status != "ready":
+        yield f"is {status} and held back until {node.not_before}"
+    if node.outcome is not None and status not in ("failed", "skipped"):
+        yield f"is {status} with the outcome {node.outcome}"
     if len(node.attempts) > ATTEMPTS_KEPT:
         yield f"keeps {len(node.attempts)} attempts"
     if node.managed and (node.lease is not None or run.state.flow is None):
         yield "is carried outside, under a lease or in a run without a flow"
     if node.lost_at is not None and not (node.managed and node.is_open):
-        yield f"is {node.status} and would be given up"
-    if node.kind not in WORK_KINDS and (node.lease is not None or node.status == "running"):
+        yield f"is {status} and would be given up"
+    if node.kind not in WORK_KINDS and (node.lease is not None or status == "running"):
         yield f"is somebody's work though it is of kind {node.kind}"
     yield from _lease_faults(node)
 

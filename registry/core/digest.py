@@ -84,7 +84,7 @@ def digest_document(state: RunState) -> dict[str, object]:
     counts: dict[str, int] = {}
     failed: list[NodeId] = []
     approvals: list[NodeState] = []
-    leases: list[NodeState] = []
+    leases: list[dict[str, str]] = []
     waits: list[dict[str, str]] = []
     agents: set[AgentId] = set()
     for node in state.nodes.values():
@@ -92,10 +92,10 @@ def digest_document(state: RunState) -> dict[str, object]:
         counts[status] = counts.get(status, 0) + 1
         if node.agent_id:
             agents.add(node.agent_id)
-        if node.lease is not None:
-            agents.add(node.lease.owner)
-            if status == "running" and node.lease.expires_at is not None:
-                leases.append(node)
+        if (lease := node.lease) is not None:
+            agents.add(lease.owner)
+            if status == "running" and lease.expires_at is not None:
+                leases.append(_timed(node.id, lease.expires_at))
         if status == "failed":
             failed.append(node.id)
         elif status == "waiting" and node.kind == "approval":
@@ -117,7 +117,7 @@ def digest_document(state: RunState) -> dict[str, object]:
         "approvals": _named_document([node.id for node in approvals]),
         "approvalSince": approvals[0].waiting_since if approvals else None,
         "unread": len(state.messages),
-        "leases": [_timed(node.id, node.lease.expires_at) for node in leases if node.lease is not None],
+        "leases": leases,
         "waits": waits,
         "ready": _ready(state) if "ready" in counts else [],
     }

@@ -30,7 +30,9 @@ class Draft:
 
     Attributes:
         state: The run's own fields; its `nodes` are stale, `nodes` below are the true ones.
+        now: The plain clock, which leases and deadlines go by.
         at: The timestamp of every event of this mutation.
+        rev: The number this mutation will have.
     """
 
     def __init__(self, run: Run, facts: Facts, actor: Actor) -> None:
@@ -46,17 +48,9 @@ class Draft:
         self.projected: list[str] = []
         self.answer: Bag = {}
         self.warnings: list[str] = []
+        self.now = facts.now
         self.at = monotone(facts.now, run.log.last_at)
-
-    @property
-    def now(self) -> datetime:
-        """The plain clock, which leases and deadlines go by."""
-        return self.facts.now
-
-    @property
-    def rev(self) -> int:
-        """The number this mutation will have."""
-        return self.before.log.rev + 1
+        self.rev = run.log.rev + 1
 
     @property
     def system(self) -> Actor:
@@ -161,8 +155,11 @@ class Draft:
 
     def keep_answer(self, op_id: str, request: str) -> None:
         """Remember the answer under a request id; the oldest and those over a day old go."""
-        oldest = iso(self.now - timedelta(seconds=OPERATIONS_KEPT_S))
-        kept = {key: known for key, known in self.refs.operations.items() if known.at > oldest and key != op_id}
+        kept = dict(self.refs.operations)
+        kept.pop(op_id, None)
+        if kept:
+            oldest = iso(self.now - timedelta(seconds=OPERATIONS_KEPT_S))
+            kept = {key: known for key, known in kept.items() if known.at > oldest}
         for key in list(kept)[: max(0, len(kept) - OPERATIONS_KEPT + 1)]:
             del kept[key]
         answer = self.answer

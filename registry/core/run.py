@@ -192,8 +192,9 @@ class NodeState(Record):
         """When its worker's time runs out if nothing is heard: the end of its lease, or of a lost child's grace."""
         if self.lost_at is not None and self.is_open:
             return self.lost_at
-        is_held = self.status == "running" and not self.managed and self.lease is not None
-        return self.lease.expires_at if is_held and self.lease is not None else None
+        lease = self.lease
+        is_held = lease is not None and self.status == "running" and not self.managed
+        return lease.expires_at if lease is not None and is_held else None
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether its worker's time has run out by this moment, recorded or not."""
@@ -201,8 +202,8 @@ class NodeState(Record):
 
     def lease_has_expired(self, now: datetime) -> bool:
         """Whether the lease ran out by this moment, recorded or not."""
-        lease = self.lease
-        return lease is not None and lease.expires_at is not None and moment(lease.expires_at) <= now
+        expires_at = self.lease.expires_at if self.lease is not None else None
+        return expires_at is not None and moment(expires_at) <= now
 
 
 class DeliveryContext(Record):
@@ -271,9 +272,10 @@ class RunState(Record):
 
     def changed_since(self, before: Self) -> list[NodeState]:
         """Nodes that are not those of an earlier state: most changes share the whole map with it."""
-        if self.nodes is before.nodes:
+        nodes, former = self.nodes, before.nodes
+        if nodes is former:
             return []
-        return [node for node_id, node in self.nodes.items() if node is not before.nodes.get(node_id)]
+        return [node for node_id, node in nodes.items() if node is not former.get(node_id)]
 
 
 class Effect(Record):

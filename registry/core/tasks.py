@@ -29,15 +29,16 @@ _RUNTIMES: Final[dict[str, Runtime]] = {"subagent": "subagent", "wait": "wait", 
 
 def public_status(node: NodeState) -> TaskStatus:
     """What somebody who only knows tasks is told of a node."""
-    if node.status in ("pending", "ready"):
+    status = node.status
+    if status in ("pending", "ready"):
         return "queued"
-    if node.status in ("running", "waiting"):
+    if status in ("running", "waiting"):
         return "running"
     if node.outcome == "timed_out":
         return "timed_out"
     if node.outcome == "cancelled":
         return "cancelled"
-    return "failed" if node.status == "failed" else "completed"
+    return "failed" if status == "failed" else "completed"
 
 
 def terminal_outcome(node: NodeState) -> str | None:
@@ -59,15 +60,17 @@ def created_at(run: RunState, node: NodeState) -> str:
 
 def updated_at(run: RunState, node: NodeState) -> str:
     """When something last happened to this task; what happens to others of its run does not count."""
-    moments = [created_at(run, node)]
-    moments += [at for at in (node.ready_at, node.started_at, node.waiting_since, node.completed_at) if at]
-    if node.lease is not None and node.lease.heard_at:
-        moments.append(node.lease.heard_at)
-    if node.heard_at:
-        moments.append(node.heard_at)
-    if node.attempts:
-        moments.append(node.attempts[-1].at)
-    return max(moments)
+    lease, attempts = node.lease, node.attempts
+    return max(
+        created_at(run, node),
+        node.ready_at or "",
+        node.started_at or "",
+        node.waiting_since or "",
+        node.completed_at or "",
+        node.heard_at or "",
+        (lease.heard_at or "") if lease is not None else "",
+        attempts[-1].at if attempts else "",
+    )
 
 
 def is_of_session(run: RunState, node: NodeState, session_key: str) -> bool:
