@@ -74,7 +74,7 @@ def write_state(state: RunState, head: StateHead, known: NodeTexts) -> tuple[byt
     texts: NodeTexts = {}
     for node_id, node in state.nodes.items():
         entry = known.get(node_id)
-        texts[node_id] = entry if entry is not None and entry[0] is node else (node, to_json(to_document(node)))
+        texts[node_id] = entry if entry is not None and entry[0] is node else (node, _node_text(node))
     fields = _fields(state.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NODES))
     nodes = [text for _, text in texts.values()]
     log = to_json(_head_document(head))[:-1]
@@ -82,6 +82,10 @@ def write_state(state: RunState, head: StateHead, known: NodeTexts) -> tuple[byt
     listed = b"\n  %b\n " % b",\n  ".join(nodes) if nodes else b""
     text = b'{\n %b,\n "nodes":[%b],\n "log":%b,"crc":"%08x"}\n}\n' % (b",\n ".join(fields), listed, log, compact)
     return text, texts
+
+
+def _node_text(node: NodeState) -> bytes:
+    return node.model_dump_json(by_alias=True, exclude_defaults=True).encode()
 
 
 def write_refs(refs: Refs, *, rev: int, offset: int) -> tuple[bytes, str]:
