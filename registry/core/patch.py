@@ -44,7 +44,7 @@ def to_document(record: BaseModel) -> Document:
 def diff(old: Run, new: Run) -> Patch:
     """The operations that lead from one run to another; parts without change are absent."""
     parts = {
-        "state": _diff_record([], old.state, new.state),
+        "state": _diff_state(old.state, new.state),
         "refs": _diff_record([], old.refs, new.refs),
         "plan": _diff_record([], old.plan, new.plan),
     }
@@ -193,17 +193,22 @@ def _diff_record(path: list[Json], old: R, new: R) -> list[Op]:
     before, after = values(old.__dict__), values(new.__dict__)
     # Most fields are the very objects they were: there are dozens, and a change touches a few.
     for field, was, now in compress(zip(fields, before, after, strict=True), map(is_not, before, after)):
+        where: list[Json] = [*path, field.alias]
         if field.is_keyed and isinstance(was, Mapping) and isinstance(now, Mapping):
-            ops += _diff_map([*path, field.alias], was, now)
+            ops += _diff_map(where, was, now)
         elif isinstance(was, Flow) and isinstance(now, Flow):
             # Field by field: a controller's state may be large and is not written anew with each step.
-            ops += _diff_record([*path, field.alias], was, now)
+            ops += _diff_record(where, was, now)
         elif not _is_same(was, now):
-            ops.append(_field_op(path, new, field, now))
-    if isinstance(old, RunState) and isinstance(new, RunState) and old.nodes is not new.nodes:
-        order = list(new.nodes)
-        if list(old.nodes) != order:
-            ops.append(["set", ["nodeOrder"], cast(Json, order)])
+            ops.append(_field_op(where, new, field, now))
+    return ops
+
+
+def _diff_state(old: RunState, new: RunState) -> list[Op]:
+    ops = _diff_record([], old, new)
+    nodes, former = new.nodes, old.nodes
+    if nodes is not former and (order := list(nodes)) != list(former):
+        ops.append(["set", ["nodeOrder"], cast(Json, order)])
     return ops
 
 
@@ -216,33 +221,35 @@ def _diff_map(path: list[Json], before: Mapping[str, object], after: Mapping[str
         if isinstance(known, NodeState) and isinstance(value, NodeState):
             ops += _diff_record([*path, key], known, value)
         elif known != value:
-            ops.append(["set", [*path, key], to_document(value) if isinstance(value, BaseModel) else _plain(value)])
+            ops.append(["set", [*path, key], _written(value)])
     return ops
 
 
 def _is_same(was: object, now: object) -> bool:
     """Whether two values are written alike. For Python 1, 1.0 and True are equal; for others they are not."""
-    if was != now:
+    if was != now or type(was) is not type(now):
         return False
-    if isinstance(now, str | None):
-        return True
-    return type(was) is type(now) and (not isinstance(now, dict | list | float) or to_json(was) == to_json(now))
+    return not isinstance(now, (dict, list, float)) or to_json(was) == to_json(now)
 
 
-def _field_op(path: list[Json], record: BaseModel, field: _Field, value: object) -> Op:
+def _field_op(where: list[Json], record: BaseModel, field: _Field, value: object) -> Op:
     """Set one field to what it is now, or take it out where it is empty."""
-    where: list[Json] = [*path, field.alias]
-    if not field.is_required and value == field.empty and type(value) is type(field.empty):
+    if not field.is_required and type(value) is type(field.empty) and value == field.empty:
         return ["del", where]
-    if isinstance(value, str | int | float):
+    if isinstance(value, (str, int, float)):
         return ["set", where, value]
     if isinstance(value, BaseModel):
         return ["set", where, to_document(value)]
+    if isinstance(value, tuple):
+        return ["set", where, [_written(one) for one in value]]
     document = record.model_dump(mode="json", by_alias=True, exclude_defaults=True, include={field.name})
     return ["set", where, document[field.alias]]
 
 
-def _plain(value: object) -> Json:
+def _written(value: object) -> Json:
+    """What stands in a map or a list, as it is on disk."""
+    if isinstance(value, BaseModel):
+        return to_document(value)
     if isinstance(value, str | bool | int | float) or value is None:
         return value
-    raise TypeError(f"a map holds {type(value).__name__}; only records and plain values are kept")
+    raise TypeError(f"a map or a list holds {type(value).__name__}; only records and plain values are kept")
