@@ -250,6 +250,6 @@ def _written(value: object) -> Json:
     """What stands in a map or a list, as it is on disk."""
     if isinstance(value, BaseModel):
         return to_document(value)
-    if isinstance(value, str | bool | int | float) or value is None:
+    if value is None or isinstance(value, (str, int, float)):
         return value
     raise TypeError(f"a map or a list holds {type(value).__name__}; only records and plain values are kept")

@@ -15,14 +15,14 @@ Bag = dict[str, JsonValue]
 
 def is_shallow(value: object) -> bool:
     """Whether lists and objects stand in each other no deeper than `NESTING_MAX`; said without descending."""
-    if not isinstance(value, Mapping | list | tuple):
+    if not isinstance(value, (Mapping, list, tuple)):
         return True
     level: list[object] = [value]
     for _ in range(NESTING_MAX):
         inner = [part for one in level if isinstance(one, Mapping) for part in one.values()]
-        inner += [part for one in level if isinstance(one, list | tuple) for part in one]
+        inner += [part for one in level if isinstance(one, (list, tuple)) for part in one]
         # What stands in several places is looked at once: a list may even stand in itself.
-        level = list({id(part): part for part in inner if isinstance(part, Mapping | list | tuple)}.values())
+        level = list({id(part): part for part in inner if isinstance(part, (Mapping, list, tuple))}.values())
         if not level:
             return True
     return False

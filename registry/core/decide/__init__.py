@@ -71,10 +71,10 @@ def _record_what_time_ended(draft: Draft, command: AnyCommand) -> None:
     Not for what a worker says of its own work: it is heard even after its lease ran out, as long as
     nobody has recorded that.
     """
-    if isinstance(command, ClaimNode | LinkTask | UpdateFlow | CancelFlow):
+    if isinstance(command, (ClaimNode, LinkTask, UpdateFlow, CancelFlow)):
         # What time has taken from others may be what this agent can have, or the flow's last open child.
         settle(draft)
-    elif isinstance(command, Control | ApplyInbox | CancelTask | RemoveNode | WriteHandoff):
+    elif isinstance(command, (Control, ApplyInbox, CancelTask, RemoveNode, WriteHandoff)):
         expire_leases(draft)
     elif isinstance(command, AppendEvent) and command.event in CONTROL_EVENTS:
         give_up_children(draft)
@@ -89,7 +89,7 @@ def questions(run: Run, command: AnyCommand | None) -> tuple[tuple[str, ...], tu
     """What the facts for a command must answer: run-relative paths, and tasks of other runs."""
     paths = list(waited_for_files(run))
     node_id = getattr(command, "node_id", None)
-    if isinstance(command, FinishNode | AppendEvent):
+    if isinstance(command, (FinishNode, AppendEvent)):
         paths += _outputs(run, [node_id] if node_id in run.plan.nodes else _running(run))
     if isinstance(command, AdoptLines):
         named = [line.event.node_id for line in command.lines if line.event is not None]
