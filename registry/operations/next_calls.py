@@ -125,9 +125,10 @@ def claim_step(run_id: str, node: NodeState, why: str = "it is ready") -> NextSt
 def retry_step(run: Run, node: NodeState) -> NextStep:
     """A retry of a failed node, in the way it is taken: by force once the workflow's limit is reached."""
     args: Bag = {"run_id": run.state.run_id, "action": "retry", "node_id": node.id}
-    if node.retry_count < run.plan.retry_of(node.id).max_retries:
+    tried, limit = node.retry_count, run.plan.retry_of(node.id).max_retries
+    if tried < limit:
         return step("request_control", args, "it failed")
-    why = f"it was retried {node.retry_count} times, as often as the workflow allows; only when you know why it failed"
+    why = f"it was retried {tried} times and the limit is {limit}; only when you know why it failed"
     return step("request_control", {**args, "force": True}, why)
 
 
