@@ -209,7 +209,7 @@ class Change(_Arguments):
         beside = {"status": self.status != "queued", "reopen": self.reopen}
         meant = self.changes.model_fields_set | {name for name, is_meant in beside.items() if is_meant}
         if fault := useless(self.action, meant, TAKES[self.action]):
-            raise ValueError(fault)
+            raise InvalidRequest(fault, hint="nothing was changed")
         return self
 
 
@@ -240,7 +240,8 @@ def useless(action: FlowAction, given: Iterable[str], takes: frozenset[str]) -> 
     ignored = sorted(set(given) - takes)
     if not ignored:
         return None
-    return f"{action} has no use for {', '.join(ignored)}; it takes {', '.join(sorted(takes)) or 'nothing more'}"
+    taken = ", ".join(sorted(takes)) or "nothing more"
+    return f"update_flow {action} has no use for {', '.join(ignored)}; it takes {taken}"
 
 
 A = TypeVar("A", bound=_Arguments)

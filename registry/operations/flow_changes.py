@@ -232,7 +232,7 @@ def _check(request: UpdateFlowRequest) -> None:
     again: Bag = {
         "flow_id": request.flow_id, "action": request.action, "expected_revision": request.expected_revision
     }  # fmt: skip
-    raise InvalidRequest(f"update_flow {fault}", hint="nothing was changed", next=(NextCall("update_flow", again),))
+    raise InvalidRequest(fault, hint="nothing was changed", next=(NextCall("update_flow", again),))
 
 
 class CancelFlowRequest(Request):

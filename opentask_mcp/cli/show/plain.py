@@ -12,7 +12,7 @@ from rich.text import Text
 from registry import clock
 from registry.core.names import is_harmless
 
-from .columns import glyphs
+from .columns import BAR_WIDTH, Bar
 
 Row = dict[str, Any]
 
@@ -121,16 +121,9 @@ def bar(counts: dict[str, int], *, width: int = 30) -> Text:
     total = sum(counts.values())
     if not total:
         return Text("")
-    text, filled = Text(), 0
-    full, pale = glyphs()
-    done = 0
-    for name in _NODE_ORDER:
-        done += counts.get(name, 0)
-        upto = round(width * done / total)
-        text.append((full if name != "pending" else pale) * (upto - filled), style=STATUS_STYLES[name])
-        filled = upto
+    parts = [(STATUS_STYLES[name], counts.get(name, 0), name == "pending") for name in _NODE_ORDER]
     over = counts.get("completed", 0) + counts.get("skipped", 0)
-    text.append(f"  {over} of {total}")
+    text = Text.assemble(Bar(parts, width=width).text(BAR_WIDTH), f"  {over} of {total}")
     open_ones = [f"{counts[name]} {name}" for name in _NODE_ORDER[2:] if counts.get(name)]
     return text.append(f"   {', '.join(open_ones)}" if open_ones else "", style="dim")
 
