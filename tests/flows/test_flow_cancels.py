@@ -1,5 +1,7 @@
 """Cancels: an intent that lasts, children that are asked to stop, and an end with the last of them."""
 
+from typing import Any
+
 import pytest
 
 from registry.core.commands import Tick
@@ -143,16 +145,24 @@ def test_cancelling_again_asks_nobody_twice(flows: Flows) -> None:
     assert run_of(flows, flow_id) == before
 
 
-def test_whoever_carries_a_queued_child_hears_that_it_was_cancelled(flows: Flows, caller: Caller) -> None:
-    """Else it starts a session for work that nobody wants."""
+@pytest.mark.parametrize(
+    ("carried", "told"),
+    [
+        ({}, {"sessionKey": CHILD}),
+        ({"run_id": "r-1"}, {"sessionKey": CHILD}),
+        ({"child_session_key": None, "run_id": "r-1"}, {"workerRunId": "r-1"}),
+    ],
+)
+def test_whoever_carries_a_queued_child_hears_that_it_was_cancelled(
+    flows: Flows, caller: Caller, carried: dict[str, Any], told: dict[str, str]
+) -> None:
+    """Else it begins work that nobody wants."""
     flow_id = begun(flows)
-    child = linked(flows, flow_id, status="queued")
+    child = linked(flows, flow_id, status="queued", **carried)
 
     ask(caller, "cancel_task", task_id=f"{flow_id}:{child}")
 
-    assert [effect.params for effect in effects(flows, flow_id, "session.abort")] == [
-        {"nodeId": child, "sessionKey": CHILD}
-    ]
+    assert [effect.params for effect in effects(flows, flow_id, "session.abort")] == [{"nodeId": child, **told}]
 
 
 def test_a_cancel_after_a_mere_request_asks_the_children(flows: Flows) -> None:

@@ -16,18 +16,13 @@ from . import effects, steps
 
 def ask_to_stop(draft: Draft, node: NodeState) -> None:
     """Have the outside stop a child; asked once, until somebody says that it was done."""
-    target = _target(node)
+    target = effects.stop_target(node)
     if any(effect.target == target for effect in draft.refs.pending_effects.values()):
         return
     params: Bag = {"nodeId": node.id}
     known = {"runtime": node.runtime, "sessionKey": node.child_session_key, "workerRunId": node.run_id}
     params |= {name: value for name, value in known.items() if value}
     effects.ask_for(draft, "session.abort", "stop this child: its flow was cancelled", params, target=target)
-
-
-def _target(node: NodeState) -> str:
-    """What requests to stop the child replace each other on; `effects.abort_child` uses the same."""
-    return f"session:{node.child_session_key}" if node.child_session_key else f"child:{node.id}"
 
 
 def confirm(draft: Draft, effect_id: str) -> bool:
@@ -41,7 +36,7 @@ def confirm(draft: Draft, effect_id: str) -> bool:
         return False
     if effect.kind == "session.abort" and is_cancelling(draft):
         for node in list(draft.nodes.values()):
-            if node.managed and node.is_open and _target(node) == effect.target:
+            if node.managed and node.is_open and effects.stop_target(node) == effect.target:
                 steps.skip(draft, node.id, outcome="cancelled", message="it was stopped", asks_to_stop=False)
     return True
 
@@ -65,8 +60,8 @@ def heard(draft: Draft, node_id: NodeId | None) -> None:
 
 def _withdraw_stop(draft: Draft, ended: NodeState) -> None:
     """A child that has ended without being stopped need not be, unless its session carries another."""
-    target = _target(ended)
-    if not any(node.managed and node.is_open and _target(node) == target for node in draft.nodes.values()):
+    target = effects.stop_target(ended)
+    if not any(node.managed and node.is_open and effects.stop_target(node) == target for node in draft.nodes.values()):
         effects.withdraw(draft, target)
 
 

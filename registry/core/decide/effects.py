@@ -57,15 +57,20 @@ def report_failure(draft: Draft, effect_id: str, error: str) -> bool:
 
 
 def abort_child(draft: Draft, node: NodeState) -> None:
-    """Ask for an end of the session that still works on a node nobody wants any more."""
+    """Ask for an end of what may still work on a node nobody wants any more: a session, or a run that a flow linked."""
     if node.child_session_key:
-        ask_for(
-            draft,
-            "session.abort",
-            "stop this session: its work is no longer wanted",
-            {"sessionKey": node.child_session_key, "nodeId": node.id},
-            target=f"session:{node.child_session_key}",
-        )
+        what, whose = "session", {"sessionKey": node.child_session_key}
+    elif node.managed and node.run_id:
+        what, whose = "run", {"workerRunId": node.run_id}
+    else:
+        return
+    words = f"stop this {what}: its work is no longer wanted"
+    ask_for(draft, "session.abort", words, {**whose, "nodeId": node.id}, target=stop_target(node))
+
+
+def stop_target(node: NodeState) -> str:
+    """What requests to stop the work on a node replace each other on."""
+    return f"session:{node.child_session_key}" if node.child_session_key else f"child:{node.id}"
 
 
 def slow_cron(draft: Draft) -> None:
